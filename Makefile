@@ -100,7 +100,7 @@ widgets: setup ## show every shared widget of the pages in each state, without t
 
 picture: setup-tests ## take the README's picture of the dashboard anew
 	@$(VENV) tests/ensure_browser.py
-	@$(VENV) -m tests.portrait docs/images/dashboard.png
+	@$(VENV) -m tests.screenshot docs/images/dashboard.png
 
 lines: setup-tests ## lines of Python by room
 	@$(VENV) -m tests.lines

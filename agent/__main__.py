@@ -170,9 +170,9 @@ def _simulate(options: argparse.Namespace) -> int:
 
         fault = Fault(options.firmware_fault) if options.firmware_fault else None
         return tc200.run(options.link, options.serial, options.firmware, options.error, fault, options.restart)
-    from agent.simulator import cast
+    from agent.simulator import scenarios
 
-    return cast.run_from_options(options)
+    return scenarios.run_from_options(options)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from agent.command import Command
 from agent.state import write_private
 
 FILE_NAME = "commands.json"
-KEPT = 200
+MAX_ENTRIES = 200
 
 log = logging.getLogger("agent")
 
@@ -86,7 +86,7 @@ class Book:
         """The service has the final report."""
         with self._changed:
             entries = {**self._entries, command_id: replace(self._entries[command_id], delivered=True)}
-            expired = sorted(entry_id for entry_id, entry in entries.items() if entry.delivered)[:-KEPT]
+            expired = sorted(entry_id for entry_id, entry in entries.items() if entry.delivered)[:-MAX_ENTRIES]
             for entry_id in expired:
                 del entries[entry_id]
             self._try_write(entries, "コマンドの記録を保存できません")

@@ -126,7 +126,7 @@ class Progress:
         self._failing = False
         self._not_before = 0.0
 
-    def tell(self, step: str, percent: int | None = None, message: str | None = None) -> None:
+    def update(self, step: str, percent: int | None = None, message: str | None = None) -> None:
         """Report when the step is new or five seconds have passed; a report that fails is skipped.
 
         Raises Cancelled, Stopped.

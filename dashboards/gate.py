@@ -53,7 +53,7 @@ class Connections:
         self._open: dict[str, set[Connection]] = {}
 
     @contextmanager
-    def held(self, browser: str, connection: Connection) -> Iterator[None]:
+    def registered(self, browser: str, connection: Connection) -> Iterator[None]:
         self._open.setdefault(browser, set()).add(connection)
         try:
             yield
@@ -144,7 +144,7 @@ class AuthenticationMiddleware:
             await WebSocketClose()(scope, receive, send)
             return
         connection = Connection(send, user.login_id)
-        with connections.held(HTTPConnection(scope).cookies.get(BROWSER_COOKIE, ""), connection):
+        with connections.registered(HTTPConnection(scope).cookies.get(BROWSER_COOKIE, ""), connection):
             await self.app(scope, receive, connection.send)
 
 

@@ -57,7 +57,7 @@ class Sessions:
     """
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, tuple[float, str, User | ApiProblem | None]] = OrderedDict()
+        self._cache: OrderedDict[str, tuple[float, str, User | ApiProblem | None]] = OrderedDict()
         self._lock = threading.Lock()
         # One lookup per token at a time: a page opens with dozens of requests at once.
         self._lookup_locks = [threading.Lock() for _ in range(16)]
@@ -65,7 +65,7 @@ class Sessions:
     def remembered(self, token: str, address: str = "") -> tuple[User | None] | None:
         """The cached answer in a 1-tuple, or None when the service has to be asked. Raises like `find`."""
         with self._lock:
-            expires_at, cached_address, answer = self._known.get(token, (0.0, "", None))
+            expires_at, cached_address, answer = self._cache.get(token, (0.0, "", None))
         if expires_at <= time.monotonic() or cached_address != address:
             return None
         if isinstance(answer, ApiProblem):
@@ -90,14 +90,14 @@ class Sessions:
 
     def _store(self, token: str, address: str, answer: User | ApiProblem | None, seconds: float) -> None:
         with self._lock:
-            self._known[token] = (time.monotonic() + seconds, address, answer)
-            self._known.move_to_end(token)
-            while len(self._known) > CACHE_MAX_TOKENS:
-                self._known.popitem(last=False)
+            self._cache[token] = (time.monotonic() + seconds, address, answer)
+            self._cache.move_to_end(token)
+            while len(self._cache) > CACHE_MAX_TOKENS:
+                self._cache.popitem(last=False)
 
     def forget(self, token: str) -> None:
         with self._lock:
-            self._known.pop(token, None)
+            self._cache.pop(token, None)
 
 
 sessions = Sessions()

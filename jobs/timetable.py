@@ -37,7 +37,7 @@ app.conf.update(
 )
 
 
-class AtOnce(Scheduler):
+class StartAtOnce(Scheduler):
     """Sends every tick at the start: a tick of every 24 hours would never be sent when beat is restarted every day."""
 
     def setup_schedule(self) -> None:

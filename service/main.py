@@ -179,7 +179,7 @@ def _with_middleware(app: ASGIApp) -> ASGIApp:
 
 
 class Application:
-    """`doors` maps a path to its ASGI app; `default_app` takes all other paths and the lifespan."""
+    """`asgi_apps` maps a path to its ASGI app; `default_app` takes all other paths and the lifespan."""
 
     def __init__(self) -> None:
         areas.check_settings()
@@ -202,7 +202,7 @@ class Application:
             self.fastapi, settings().database_pool_size, unlimited, short_prefixes, short_paths
         )
         self.default_app = _with_middleware(limited)
-        self.doors: dict[str, ASGIApp] = {
+        self.asgi_apps: dict[str, ASGIApp] = {
             fleet_ingest.PATH: ingest,
             **dict.fromkeys(assistants_mcp.PATHS, _with_middleware(limited.shared_with(assistants))),
         }
@@ -217,7 +217,7 @@ class Application:
         if not hosts.is_allowed_host(hosts.host_header(scope)) and path not in hosts.OPEN_PATHS:
             await hosts.refuse(scope, receive, send)
             return
-        await self.doors.get(path, self.default_app)(scope, receive, send)
+        await self.asgi_apps.get(path, self.default_app)(scope, receive, send)
 
 
 def app() -> Application:

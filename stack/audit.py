@@ -24,10 +24,10 @@ PINNED = tuple(
 
 @dataclass(frozen=True)
 class Verdict:
-    """`found`: package, version, vulnerability and the version that fixes it; None when the check could not run."""
+    """`vulnerabilities`: package, version, id and the version that fixes each; None when the check could not run."""
 
-    asked: int
-    found: list[str] | None
+    package_count: int
+    vulnerabilities: list[str] | None
     why: str = ""
 
 
@@ -48,12 +48,13 @@ def main() -> int:
         )
         verdict = parse_result(result.stdout, result.stderr)
         name = pinned.relative_to(ROOT)
-        if verdict.found is None:
+        if verdict.vulnerabilities is None:
             print(f"Dependency audit of {name} NOT RUN: {verdict.why}")
         else:
-            print(f"{name}: {verdict.asked} packages, {len(verdict.found) or 'no'} known vulnerabilities")
-            print("".join(f"  {line}\n" for line in verdict.found), end="")
-            failed = failed or bool(verdict.found)
+            count = len(verdict.vulnerabilities) or "no"
+            print(f"{name}: {verdict.package_count} packages, {count} known vulnerabilities")
+            print("".join(f"  {line}\n" for line in verdict.vulnerabilities), end="")
+            failed = failed or bool(verdict.vulnerabilities)
     return 1 if failed else 0
 
 

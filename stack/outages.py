@@ -134,7 +134,7 @@ class Outages:
             return False
         return self._healthy_rounds > 0
 
-    def tell(self) -> str:
+    def send_reports(self) -> str:
         """Sends the open reports to Slack. Returns why it could not, or ""."""
         if self._slack is None:
             self._db.execute("UPDATE outages SET closed_at = over_at WHERE over_at IS NOT NULL AND closed_at IS NULL")

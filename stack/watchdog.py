@@ -254,7 +254,7 @@ def watch(config: Settings, memory: ProbeStore) -> Iterator[bool]:
             results = [future.result() for future in futures]
             memory.keep(results, config.every_seconds)
             next_is_soon = outages.take(results)
-            current = {result.target: result.down for result in results} | {"slack": outages.tell() or None}
+            current = {result.target: result.down for result in results} | {"slack": outages.send_reports() or None}
             # A service that does not answer would only delay the next round.
             current["delivery"] = previous.get("delivery") if next_is_soon else deliver(memory, config) or None
             for name, down in current.items():

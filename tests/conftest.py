@@ -36,8 +36,8 @@ from stack import servers
 from stack.home import ROOT, Home
 from tests import cluster
 from tests.audit_words import every_audited_word  # noqa: F401  # watches every test
+from tests.firmware_key import PUBLIC_KEY
 from tests.luhn import leaked_card_numbers, nothing_of_a_card  # noqa: F401  # watches every test
-from tests.maker import PUBLIC_KEY
 from tests.processes import ForkedProcess, child_command, free_port, make_temporary_folder, stop_process, wait_until_ok
 from tests.rls_bypass import rls_bypass_url, scope_setter
 from tests.shared import SharedResource, wait_for_shared_data

@@ -20,7 +20,7 @@ from service.fleet.firmware.models import Firmware
 from service.fleet.models import Alert, Customer, Terminal
 from service.fleet.rules import FIRMWARE, AlertType
 from service.fleet.watch import actions as watch
-from tests import maker, people
+from tests import firmware_key, people
 
 _numbers = itertools.count(1)
 
@@ -73,4 +73,4 @@ def firmware(db: Session, version: str = "2.0.0", content: bytes = b"TC-200 firm
     """A registered firmware image, signed with the maker's key that the tests' service trusts."""
     file = records.add(db, "test", deposit.store(io.BytesIO(content), FIRMWARE, f"{version}.bin", FileKind.BINARY))
     records.attach_generated(db, file)
-    return add_firmware(db, "test", file, version, maker.sign(version, content))
+    return add_firmware(db, "test", file, version, firmware_key.sign(version, content))

@@ -38,9 +38,9 @@ def create_actor(
 
 
 def actor_for(db: Session, user: User, address: str = "192.0.2.1") -> Actor:
-    found_user = find_user(db, user.id)
-    assert found_user is not None
-    return actor_of(found_user, address)
+    stored_user = find_user(db, user.id)
+    assert stored_user is not None
+    return actor_of(stored_user, address)
 
 
 def signed_in_client(db: Session, client: TestClient, user: User) -> TestClient:

@@ -27,7 +27,7 @@ from stack import servers
 from stack.home import ROOT, Home, server_account
 from tests.compose import services
 from tests.ensure_servers import PATH, find_program
-from tests.load.crowd import RunningProduct
+from tests.load.load_clients import RunningProduct
 from tests.processes import child_command, free_port, stop_process
 from tests.replica import Replica, replica_of
 from tests.sandbox import process

@@ -55,7 +55,7 @@ class Replica:
                 child_command(command, "INT", as_server=True), cwd=ROOT, stdout=log, stderr=log
             )
         wait_for(
-            lambda: self.asked("SELECT true"),
+            lambda: self.query("SELECT true"),
             lambda: (self.folder / "replica.log").read_text()[-2000:],
             60,
             passing=psycopg.OperationalError,
@@ -66,7 +66,7 @@ class Replica:
         self.process.send_signal(by)
         self.process.wait(30)
 
-    def asked(self, statement: str) -> object:
+    def query(self, statement: str) -> object:
         """Execute the statement as superuser. Returns the first column of the first row."""
         with psycopg.connect(self.url("superuser", "postgres"), autocommit=True) as connection:
             row = connection.execute(statement).fetchone()
@@ -77,18 +77,18 @@ class Replica:
             row = connection.execute("SELECT pg_current_wal_flush_lsn()").fetchone()
         assert row is not None
         caught_up = f"SELECT pg_last_wal_replay_lsn() >= '{row[0]}'"
-        wait_for(lambda: self.asked(caught_up), "the replica does not catch up")
+        wait_for(lambda: self.query(caught_up), "the replica does not catch up")
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Pause replay: changes of the primary arrive when the block ends."""
         self.catch_up()
-        self.asked("SELECT pg_wal_replay_pause()")
-        wait_for(lambda: self.asked("SELECT pg_get_wal_replay_pause_state()") == "paused")
+        self.query("SELECT pg_wal_replay_pause()")
+        wait_for(lambda: self.query("SELECT pg_get_wal_replay_pause_state()") == "paused")
         try:
             yield
         finally:
-            self.asked("SELECT pg_wal_replay_resume()")
+            self.query("SELECT pg_wal_replay_resume()")
 
 
 @contextmanager

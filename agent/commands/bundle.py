@@ -30,7 +30,7 @@ def run(context: Context, progress: Progress, _: Mapping[str, Any]) -> dict[str,
     content = make(context)
     backoff = Backoff()
     while True:
-        progress.tell("sending")
+        progress.update("sending")
         outcome = progress.desk.put_bundle(progress.command_id, content)
         if isinstance(outcome, Answer):
             return {"bytes": len(content)}

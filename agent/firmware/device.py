@@ -95,7 +95,7 @@ class Device:
     def _send_from(self, offer: Offer, content: bytes) -> None:
         offset, stalls = offer.offset, 0
         while offset < len(content):
-            self._progress.tell(INSTALLING, 100 * offset // len(content))
+            self._progress.update(INSTALLING, 100 * offset // len(content))
             next_offset = self.ask_with_retries(partial(_slice, content, offset, offer.chunk))
             stalls = stalls + 1 if next_offset <= offset else 0
             if stalls > _MAX_STALLS:

@@ -36,7 +36,7 @@ def fetch(order: Order, path: Path, progress: Progress) -> None:
     """
     for last in (False, True):
         _download(order, path, progress)
-        progress.tell("verifying")
+        progress.update("verifying")
         if _sha256(path) == order.sha256:
             return
         # The parts do not match, perhaps after a power cut: download once more from the start.
@@ -52,7 +52,7 @@ def _download(order: Order, path: Path, progress: Progress) -> None:
     deadline = monotonic() + PATIENCE_SECONDS
     while received < order.size:
         _check_space(order, path, received)
-        progress.tell(DOWNLOADING, 100 * received // order.size)
+        progress.update(DOWNLOADING, 100 * received // order.size)
         outcome = _attempt(order, path, received, progress)
         has_new_bytes, received = _received_bytes(path, order) != received, _received_bytes(path, order)
         if has_new_bytes:
@@ -115,7 +115,7 @@ def _write(response: httpx2.Response, order: Order, file: BinaryIO, progress: Pr
                 synced = size
             if size >= order.size:
                 return
-            progress.tell(DOWNLOADING, 100 * size // order.size)
+            progress.update(DOWNLOADING, 100 * size // order.size)
     finally:
         _sync(file)
 

@@ -131,7 +131,7 @@ class Trial:
 
     def _report(self, step: str) -> None:
         with suppress(Cancelled):
-            self._progress.tell(step)
+            self._progress.update(step)
 
 
 def _reverted(info: Info) -> tuple[str, str]:

@@ -103,7 +103,7 @@ class Update:
     def _commit(self) -> bool:
         """Request the restart. Returns False when the terminal's checksum of the file does not match."""
         previous, error_before = self._device.ask_with_retries(_read_before)
-        self._progress.tell(RESTARTING)
+        self._progress.update(RESTARTING)
         commits = self._journal.state.commits + 1
         self._journal.reach(RESTARTING, previous=previous, error_before=error_before, commits=commits)
         self._line.expect_absence(RESTART_SECONDS)

@@ -45,7 +45,7 @@ def show(
         image_files,
         stage=True,
         labels=labels,
-        asked=(first_file_id, str(site_id)) if first_file_id else None,
+        shown=(first_file_id, str(site_id)) if first_file_id else None,
     )
     if may_update and sites:
         _links(path, images, names)

@@ -169,7 +169,7 @@ def new_choice(name: str) -> None:
         f"{title}に選択肢を追加する",
         lambda choice: f"{title}に「{choice['name']}」を追加しました。",
         submit="追加する",
-        given=lambda: {"list": name},
+        preset=lambda: {"list": name},
     )
 
 
@@ -186,7 +186,7 @@ def new_carrier_field() -> None:
         "元フィールドを追加する",
         lambda field: f"元フィールド「{field['carrier_field']}」を追加しました。",
         submit="追加する",
-        given=_with_columns,
+        preset=_with_columns,
         body=lambda field: {**field, "record": field["field"][0], "field": field["field"][1]},
     )
 

@@ -37,29 +37,29 @@ export default function ({ data, parentElement }) {
     root.replaceChildren(grid);
     return;
   }
-  let known = stages.get(root);
-  if (known) known.stage.update(images);
+  let state = stages.get(root);
+  if (state) state.stage.update(images);
   else {
-    known = { asked: null };
-    const whole = button("全画面", "", () => openZoom(root, known.images, known.stage.place()));
-    known.stage = makeStage(images, 0, { more: [whole], onPlace: (place) => known.mark(place) });
-    known.box = element("div", "stage");
-    known.box.tabIndex = 0;
-    known.box.onkeydown = known.stage.key;
-    known.box.append(known.stage.title, known.stage.stage, known.stage.tools);
-    stages.set(root, known);
+    state = { shown: null };
+    const whole = button("全画面", "", () => openZoom(root, state.images, state.stage.place()));
+    state.stage = makeStage(images, 0, { more: [whole], onPlace: (place) => state.mark(place) });
+    state.box = element("div", "stage");
+    state.box.tabIndex = 0;
+    state.box.onkeydown = state.stage.key;
+    state.box.append(state.stage.title, state.stage.stage, state.stage.tools);
+    stages.set(root, state);
   }
-  known.images = images;
-  known.mark = (place) => {
+  state.images = images;
+  state.mark = (place) => {
     for (const [url, tile] of tiles) tile.classList.toggle("shown", url === images[place].url);
   };
   // Asked for by the page, once: afterwards the reader leafs on.
-  if (data.asked && data.asked.turn !== known.asked) {
-    known.asked = data.asked.turn;
-    known.stage.put(images.findIndex((image) => image.id === data.asked.id));
+  if (data.shown && data.shown.turn !== state.shown) {
+    state.shown = data.shown.turn;
+    state.stage.put(images.findIndex((image) => image.id === data.shown.id));
   }
-  known.mark(known.stage.place());
-  root.replaceChildren(known.box, grid);
+  state.mark(state.stage.place());
+  root.replaceChildren(state.box, grid);
 
   function open(place) {
     if (data.stage) stages.get(root).stage.put(place);

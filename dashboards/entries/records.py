@@ -139,11 +139,11 @@ def new_nursery() -> None:
 
 def new_parent() -> None:
     note = "保護者IDは自動で割り当てられます。番号を指定するときは、ファイルで取り込んでください。"
-    PARENT.new("保護者を登録する", _registered, icon="person_add", given=partial(_target_nursery, note))
+    PARENT.new("保護者を登録する", _registered, icon="person_add", preset=partial(_target_nursery, note))
 
 
 def new_child() -> None:
-    CHILD.new("園児を登録する", _registered, icon="child_care", given=_target_nursery)
+    CHILD.new("園児を登録する", _registered, icon="child_care", preset=_target_nursery)
 
 
 def _registered(person: Values) -> str:

@@ -23,7 +23,7 @@ REASON = fields.Text("reason", "理由", 500, required=True)
 def ask(
     key: str,
     title: str,
-    asked: tuple[fields.Field, ...],
+    form_fields: tuple[fields.Field, ...],
     send: Callable[[Body, str], object],
     *,
     icon: str,
@@ -51,7 +51,7 @@ def ask(
         elif intro:
             st.info(intro)
         with forms.form(key, submit=submit, icon=submit_icon) as form:
-            typed = fields.draw(asked, form, values or {}, "new")
+            typed = fields.draw(form_fields, form, values or {}, "new")
         if form.submitted:
             message = done if isinstance(done, str) else done(typed)
             form.send(lambda key: send(body(typed), key), success=message)
@@ -107,9 +107,9 @@ class Target:
             args=(route, {}, done),
         )
 
-    def ask(self, route: str, title: str, asked: tuple[fields.Field, ...], **options: Any) -> None:
+    def ask(self, route: str, title: str, form_fields: tuple[fields.Field, ...], **options: Any) -> None:
         """Asks with a form. The options are those of `ask`."""
-        ask(self._key(route), title, asked, partial(self.post, route), **options)
+        ask(self._key(route), title, form_fields, partial(self.post, route), **options)
 
     def confirm(
         self, route: str, question: str, consequence: str, *, body: Callable[[str], Body], **options: Any

@@ -150,8 +150,8 @@ def _question(enquiry: EnquiryDetail) -> None:
             "電話番号": enquiry["phone_shown"],
             "メールアドレス": enquiry["mail"],
             "種別": CATEGORY[enquiry["category"]],
-            "予約ID": _with_given(enquiry["reservation_given"], enquiry["reservation_code"]),
-            "提携店": _with_given(enquiry["shop_given"], enquiry["shop_name"]),
+            "予約ID": _with_entered(enquiry["reservation_given"], enquiry["reservation_code"]),
+            "提携店": _with_entered(enquiry["shop_given"], enquiry["shop_name"]),
         }
     )
     with st.container(horizontal=True):
@@ -161,11 +161,11 @@ def _question(enquiry: EnquiryDetail) -> None:
             link("提携店を開く", f"/shops?{urlencode({'q': enquiry['shop_given']})}")
 
 
-def _with_given(given: str, match: str | None) -> str:
+def _with_entered(entered: str, match: str | None) -> str:
     """The record that was found, with the sender's input when it differs."""
-    if match and given and match.lower() != given.lower():
-        return f"{match}（{given}）"
-    return match or (f"{given}（登録されていません）" if given else "")
+    if match and entered and match.lower() != entered.lower():
+        return f"{match}（{entered}）"
+    return match or (f"{entered}（登録されていません）" if entered else "")
 
 
 def _targets(enquiry: EnquiryDetail) -> None:

@@ -17,7 +17,7 @@ LINES_SHOWN, BOX_HEIGHT = 40, 480
 
 
 def facts(reservation: ReservationDetail) -> None:
-    asked_shop = {"回答待ちの店舗": reservation["asked_name"]} if reservation["asked_name"] else {}
+    awaited_shop = {"回答待ちの店舗": reservation["asked_name"]} if reservation["asked_name"] else {}
     payment_note = f"（決済 ¥{reservation['paid']:,}）" if reservation["paid"] else "（未決済）"
     details.facts(
         {
@@ -30,7 +30,7 @@ def facts(reservation: ReservationDetail) -> None:
             "予約日時": times.stamp(reservation["starts_at"]),
             "料金": f"¥{reservation['price']:,}{payment_note}",
             "要望": reservation["wishes"],
-            **asked_shop,
+            **awaited_shop,
             "店舗": reservation["shop_name"],
             "キャンセル期限": times.stamp(reservation["cancel_until"]),
         }

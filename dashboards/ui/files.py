@@ -94,7 +94,7 @@ def previews(
     *,
     stage: bool = False,
     labels: Mapping[str, str] = MappingProxyType({}),
-    asked: tuple[str, str] | None = None,
+    shown: tuple[str, str] | None = None,
 ) -> None:
     """Thumbnails; a click enlarges one, to be rotated and browsed.
 
@@ -102,10 +102,10 @@ def previews(
         stage: one file is shown large above the others, for a user who types what it says, and stays when the page is
             drawn again.
         labels: file id → the label in place of its size.
-        asked: a file to show on the stage, and a text that changes with each request.
+        shown: a file to show on the stage, and a text that changes with each request.
     """
     items = [{**vars(file), "label": labels.get(file.id, "")} for file in files]
-    data = {"files": items, "stage": stage, "asked": {"id": asked[0], "turn": asked[1]} if asked else None}
+    data = {"files": items, "stage": stage, "shown": {"id": shown[0], "turn": shown[1]} if shown else None}
     component("previews", '<div class="files"></div>')(key=key, data=data)
 
 

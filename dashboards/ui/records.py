@@ -63,16 +63,16 @@ class Record:
         icon: str = "add",
         submit: str = "登録する",
         path: str = "",
-        given: Callable[[], Values | None] = dict,
+        preset: Callable[[], Values | None] = dict,
         body: Callable[[Values], Values] = dict,
     ) -> None:
-        """Opens the form of a new record. `done` makes the success message from what was typed. `given` draws what
+        """Opens the form of a new record. `done` makes the success message from what was typed. `preset` draws what
         stands above the form, and returns the values that it gives, which are sent too; None: there is no form yet.
         `body` makes what is sent from all values."""
 
         @dialogs.dialog(title, width="medium", icon=f":material/{icon}:")
         def ask() -> None:
-            values = given()
+            values = preset()
             if values is None:
                 return
             with forms.form(".".join([self.key, "new", *map(str, values.values())]), submit=submit) as form:

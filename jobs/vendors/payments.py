@@ -117,7 +117,7 @@ def _checkout(client: stripe.StripeClient, message: Claimed) -> Sent:
     def make(key: str) -> Sent:
         return _sent_session(client.v1.checkout.sessions.create(parameters, {"idempotency_key": key}))
 
-    return _once(message, make, lambda: _find_checkout(client, message))
+    return _create_or_find(message, make, lambda: _find_checkout(client, message))
 
 
 def _expire(client: stripe.StripeClient, message: Claimed) -> Sent:
@@ -135,7 +135,7 @@ def _expire(client: stripe.StripeClient, message: Claimed) -> Sent:
             # The customer is paying now.
             raise VendorFailure("Stripe がまだ決済ページを閉じられません。", code=_code(error)) from None
 
-    return _once(message, make, lambda: _find_expired(client, message))
+    return _create_or_find(message, make, lambda: _find_expired(client, message))
 
 
 def _make_refund(client: stripe.StripeClient, message: Claimed) -> Sent:
@@ -162,10 +162,10 @@ def _make_refund(client: stripe.StripeClient, message: Claimed) -> Sent:
             raise
         return _sent_refund(stripe_refund)
 
-    return _once(message, make, lambda: _find_refund(client, message))
+    return _create_or_find(message, make, lambda: _find_refund(client, message))
 
 
-def _once(message: Claimed, make: Callable[[str], Sent], find: Callable[[], Outcome]) -> Sent:
+def _create_or_find(message: Claimed, make: Callable[[str], Sent], find: Callable[[], Outcome]) -> Sent:
     """Calls `make` with the message's key, or with the next key while Stripe replays an old failure."""
     for number in range(1, MAX_KEYS + 1):
         try:

@@ -139,13 +139,13 @@ class Bland:
                 for call_id, webhook in webhooks
                 if webhook is None
             ]
-            found_webhooks = [webhook for _, webhook in webhooks if webhook]
-            if refusal or not found_webhooks:
+            webhooks_to_send = [webhook for _, webhook in webhooks if webhook]
+            if refusal or not webhooks_to_send:
                 return "断った", refusal or JSONResponse({"data": None, "errors": errors}, 400)
-            for webhook in found_webhooks:
+            for webhook in webhooks_to_send:
                 self.calls.send_webhook(webhook["url"], webhook["payload"])
-            body = {"data": found_webhooks, "errors": errors or None}
-            return f"Webhook {len(found_webhooks)}件を再送した", JSONResponse(body)
+            body = {"data": webhooks_to_send, "errors": errors or None}
+            return f"Webhook {len(webhooks_to_send)}件を再送した", JSONResponse(body)
 
         return await self._handle("postcall.resend", {"call_ids": ids}, work)
 

@@ -25,10 +25,10 @@ class Entry:
         return self.key.partition(".")[0]
 
 
-Found = TypeVar("Found", bound=Entry)
+EntryType = TypeVar("EntryType", bound=Entry)
 
 
-def entries_by_key(name: str, of: type[Found]) -> dict[str, Found]:
+def entries_by_key(name: str, of: type[EntryType]) -> dict[str, EntryType]:
     """Every area's entries of that module name, by key. Raises RuntimeError for one of another class."""
     entries = [entry for module in areas.modules(name) for entry in getattr(module, name.upper())]
     if invalid := [entry for entry in entries if not isinstance(entry, of)]:
@@ -36,7 +36,7 @@ def entries_by_key(name: str, of: type[Found]) -> dict[str, Found]:
     return {entry.key: entry for entry in entries}
 
 
-def permitted_entry(by: Actor, entries: Mapping[str, Found], key: str, noun: str, verb: str) -> Found:
+def permitted_entry(by: Actor, entries: Mapping[str, EntryType], key: str, noun: str, verb: str) -> EntryType:
     """The entry of the key. Raises NotFound when there is none, Forbidden when the user lacks its permission."""
     entry = entries.get(key)
     if entry is None:

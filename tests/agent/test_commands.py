@@ -290,8 +290,8 @@ def test_progress_is_reported_at_new_steps_and_otherwise_every_five_seconds(
         command_report.CommandClient(bench.settings, bench.context.tokens), 1, threading.Event()
     )
     for percent in range(50):
-        progress.tell("downloading", percent)
-    progress.tell("verifying")
+        progress.update("downloading", percent)
+    progress.update("verifying")
     progress.desk.close()
     assert [(row["step"], row["percent"]) for row in command_service.reports[1]] == [
         ("downloading", 0),
@@ -308,7 +308,7 @@ def test_progress_that_cannot_be_reported_does_not_block_the_work(
         command_report.CommandClient(bench.settings, bench.context.tokens), 1, threading.Event()
     )
     for step in ("downloading", "verifying", "installing"):
-        progress.tell(step)
+        progress.update(step)
     progress.desk.close()
     assert 1 not in command_service.reports
     assert len(command_service.report_tokens) == 1

@@ -132,7 +132,7 @@ def network(service_client: TestClient, db: Session, monkeypatch: pytest.MonkeyP
 
 def clear_session_cache() -> None:
     """Empties the session cache, as if its seconds had passed."""
-    session.sessions._known.clear()
+    session.sessions._cache.clear()
 
 
 def open_address(page: AppTest, url_path: str, **query: str) -> AppTest:

@@ -43,7 +43,7 @@ def test_each_page_has_its_own_order_and_conditions_and_finds_them_again(page: A
 
 def test_after_messages_with_the_real_time_a_page_shows_the_products_time(db: Session, page: AppTest) -> None:
     scene.set_clock(db, datetime(2031, 1, 8, 9, 30, tzinfo=TOKYO))
-    sessions._known.clear()
+    sessions._cache.clear()
 
     dashboard = texts(open_address(page, "reservations-dashboard"))
     shops = texts(open_address(page, "shops"))

@@ -36,7 +36,7 @@ def test_every_threat_has_a_test() -> None:
 
 def test_every_route_without_a_permission_is_documented() -> None:
     app = service_app()
-    paths = {path for path, _, declared in route_permissions(app.fastapi) if not declared} | set(app.doors)
+    paths = {path for path, _, declared in route_permissions(app.fastapi) if not declared} | set(app.asgi_apps)
     groups = {"/".join(path.split("/")[:3]) for path, _, declared in route_permissions(app.fastapi) if declared}
 
     assert paths - QUOTED == set(), "add the route in `…` to docs/security.md, with what protects it"
@@ -57,7 +57,7 @@ def test_every_route_of_the_dashboards_is_documented() -> None:
 
 def test_only_existing_routes_are_documented() -> None:
     app = service_app()
-    existing = {path for path, _, _ in route_permissions(app.fastapi)} | set(app.doors) | {"/api/openapi.json"}
+    existing = {path for path, _, _ in route_permissions(app.fastapi)} | set(app.asgi_apps) | {"/api/openapi.json"}
     paths = {path for path in QUOTED if path.startswith("/") and "{" in path}
 
     assert paths - existing == set(), "remove the route from docs/security.md"

@@ -20,7 +20,7 @@ from service.reservations.inbox import webhooks
 from stack.home import Home
 from tests.api.reservations import scene
 from tests.conftest import committed_database, worker_database_name
-from tests.jobs.reservations_world import World
+from tests.jobs.reservation_scenario import Scenario
 from tests.reservation_locks import locked_once
 from tests.restored import RestoredDatabase
 from tests.sandbox.process import (
@@ -101,9 +101,9 @@ def shop_database(running_servers: Home) -> Iterator[RestoredDatabase]:
 
 
 @pytest.fixture
-def world(
+def scenario(
     service_url: str, shop_database: RestoredDatabase, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[World]:
+) -> Iterator[Scenario]:
     secrets = {
         "twilio_auth_token": TWILIO_TOKEN,
         "bland_webhook_secret": BLAND_SECRET,
@@ -119,4 +119,4 @@ def world(
         scene.fill(db)
         sandbox.clock(shift=clock_shift(db).total_seconds())
     with locked_once():
-        yield World(service_url, sandbox)
+        yield Scenario(service_url, sandbox)

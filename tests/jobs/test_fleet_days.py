@@ -46,7 +46,7 @@ class Beat:
 
 
 @dataclass(frozen=True)
-class Life:
+class TerminalHistory:
     """A terminal's two days and the night after. Times are seconds from their beginning. `week`: its learned hours."""
 
     begins: float
@@ -58,7 +58,7 @@ class Life:
 
 
 @st.composite
-def lives(draw: st.DrawFn) -> Life:
+def histories(draw: st.DrawFn) -> TerminalHistory:
     begins = draw(st.sampled_from([0.0, 3600.5, 86400.0, 90000.25, 172799.0]))
     first = draw(st.sampled_from([*Status])).value
     seconds = sorted(draw(st.sets(st.floats(begins, 200_000, width=32), max_size=8)))
@@ -76,32 +76,32 @@ def lives(draw: st.DrawFn) -> Life:
         beats += [Beat(hour * 3600 + second, 50) for second in (late, until)]
     ends = draw(st.none() | st.floats(begins, 200_000, width=32))
     week = draw(st.none() | st.text("01", min_size=168, max_size=168))
-    return Life(begins, first, changes, beats, ends, week)
+    return TerminalHistory(begins, first, changes, beats, ends, week)
 
 
-def expected_day(life: Life, origin: datetime, begins: datetime) -> dict[str, Any] | None:
+def expected_day(history: TerminalHistory, origin: datetime, begins: datetime) -> dict[str, Any] | None:
     """Calculates a day's row from change to change. None when there is no row."""
-    since = max(origin + timedelta(seconds=life.begins), begins)
+    since = max(origin + timedelta(seconds=history.begins), begins)
     until = begins + DAY
-    if life.ends is not None:
-        until = min(until, origin + timedelta(seconds=life.ends))
+    if history.ends is not None:
+        until = min(until, origin + timedelta(seconds=history.ends))
     if since >= until:
         return None
     spent: Counter[str] = Counter()
     closed = 0
-    at, status = since, life.first
-    for change in life.changes:
+    at, status = since, history.first
+    for change in history.changes:
         changed_at = origin + timedelta(seconds=change.second)
         if changed_at <= since:
             status = change.status
         elif changed_at < until:
             spent[status] += int(changed_at.timestamp()) - int(at.timestamp())
-            closed += closed_seconds(life, at, changed_at) if status == Status.OFFLINE else 0
+            closed += closed_seconds(history, at, changed_at) if status == Status.OFFLINE else 0
             at, status = changed_at, change.status
     spent[status] += int(until.timestamp()) - int(at.timestamp())
-    closed += closed_seconds(life, at, until) if status == Status.OFFLINE else 0
+    closed += closed_seconds(history, at, until) if status == Status.OFFLINE else 0
     spent[Status.OFFLINE.value] -= closed
-    readings = [(origin + timedelta(seconds=beat.second), beat.cpu) for beat in life.beats]
+    readings = [(origin + timedelta(seconds=beat.second), beat.cpu) for beat in history.beats]
     day = [(at, cpu) for at, cpu in readings if begins <= at < begins + DAY]
     usages = [cpu for _, cpu in day]
     return {
@@ -116,13 +116,13 @@ def expected_day(life: Life, origin: datetime, begins: datetime) -> dict[str, An
     }
 
 
-def closed_seconds(life: Life, since: datetime, until: datetime) -> int:
+def closed_seconds(history: TerminalHistory, since: datetime, until: datetime) -> int:
     """Counts, in steps of up to a minute, the seconds in which the shop is closed by its learned hours."""
     closed, at = 0, int(since.timestamp())
-    while life.week and at < int(until.timestamp()):
+    while history.week and at < int(until.timestamp()):
         step = min(60 - at % 60, int(until.timestamp()) - at)
         local = datetime.fromtimestamp(at, TOKYO)
-        closed += step * (life.week[local.weekday() * 24 + local.hour] == "0")
+        closed += step * (history.week[local.weekday() * 24 + local.hour] == "0")
         at += step
     return closed
 
@@ -133,22 +133,22 @@ def heard_through(hour: datetime, day: list[tuple[datetime, int]]) -> bool:
     return bool(times) and min(times) <= hour + 15 * MINUTE and max(times) >= hour + HOUR - 11 * MINUTE
 
 
-def create_life(db: Session, life: Life, origin: datetime) -> Terminal:
+def create_terminal_with_history(db: Session, history: TerminalHistory, origin: datetime) -> Terminal:
     terminal = factories.terminal(db)
-    terminal.created_at = origin + timedelta(seconds=life.begins)
-    if life.ends is not None:
-        terminal.archived_at = origin + timedelta(seconds=life.ends)
+    terminal.created_at = origin + timedelta(seconds=history.begins)
+    if history.ends is not None:
+        terminal.archived_at = origin + timedelta(seconds=history.ends)
     state = db.get_one(TerminalState, terminal.id)
     # The database logs every change. The initial status is set a day before the first day.
     for at, status in [
-        (-DAY.total_seconds(), life.first),
-        *((change.second, change.status) for change in life.changes),
+        (-DAY.total_seconds(), history.first),
+        *((change.second, change.status) for change in history.changes),
     ]:
         state.status, state.status_since = status, origin + timedelta(seconds=at)
         db.flush()
-    if life.week:
-        db.add(LearnedHours(terminal_id=terminal.id, learned_until=origin, days=14, week=life.week))
-    for number, beat in enumerate(life.beats, 1):
+    if history.week:
+        db.add(LearnedHours(terminal_id=terminal.id, learned_until=origin, days=14, week=history.week))
+    for number, beat in enumerate(history.beats, 1):
         store(db, terminal, origin + timedelta(seconds=beat.second), beat.cpu, number)
     return terminal
 
@@ -179,20 +179,20 @@ def advance_clock(db: Session, by: timedelta) -> None:
 
 
 @settings(max_examples=settings().max_examples // 2, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(lives(), min_size=1, max_size=4))
-def test_daily_totals_match_a_slow_calculation(db: Session, examples: list[Life]) -> None:
+@given(st.lists(histories(), min_size=1, max_size=4))
+def test_daily_totals_match_a_slow_calculation(db: Session, examples: list[TerminalHistory]) -> None:
     origin = midnight(db, 4)
     with db.begin_nested() as scene:
-        terminals = [create_life(db, life, origin) for life in examples]
+        terminals = [create_terminal_with_history(db, history, origin) for history in examples]
         for begins in (origin, origin + DAY):
             actions.sum_up(db, begins, begins + DAY)
         by_terminal = days(db)
-        for terminal, life in zip(terminals, examples, strict=True):
+        for terminal, history in zip(terminals, examples, strict=True):
             for begins in (origin, origin + DAY):
                 day = by_terminal.get((terminal.id, begins))
-                expected = expected_day(life, origin, begins)
+                expected = expected_day(history, origin, begins)
                 actual = {name: getattr(day, name) for name in expected} if day and expected else None
-                assert actual == expected, (life, begins)
+                assert actual == expected, (history, begins)
                 assert (day is None) == (expected is None)
         scene.rollback()
 
@@ -200,7 +200,7 @@ def test_daily_totals_match_a_slow_calculation(db: Session, examples: list[Life]
 def test_the_seconds_of_a_day_add_up_to_the_day(db: Session) -> None:
     origin = midnight(db, 2)
     changes = [Change(n * 977.7, ["online", "error", "offline", "maintenance"][n % 4]) for n in range(80)]
-    terminal = create_life(db, Life(0, "offline", changes, [], None), origin)
+    terminal = create_terminal_with_history(db, TerminalHistory(0, "offline", changes, [], None), origin)
 
     actions.sum_up(db, origin, origin + DAY)
 
@@ -227,7 +227,9 @@ def test_spooled_heartbeats_count_when_they_were_measured(db: Session) -> None:
 
 def test_the_same_day_again_gives_the_same_rows(db: Session) -> None:
     origin = midnight(db, 2)
-    terminal = create_life(db, Life(0, "online", [Change(3600, "offline")], [Beat(60, 42)], None), origin)
+    terminal = create_terminal_with_history(
+        db, TerminalHistory(0, "online", [Change(3600, "offline")], [Beat(60, 42)], None), origin
+    )
     actions.sum_up(db, origin, origin + DAY)
     first = {name: value for name, value in vars(days(db)[terminal.id, origin]).items() if name[0] != "_"}
 
@@ -242,7 +244,7 @@ def test_the_same_day_again_gives_the_same_rows(db: Session) -> None:
 def test_a_status_that_never_changed_is_known_without_a_log(db: Session) -> None:
     """The log of the last change may be deleted already."""
     origin = midnight(db, 2)
-    terminal = create_life(db, Life(0, "online", [], [], None), origin)
+    terminal = create_terminal_with_history(db, TerminalHistory(0, "online", [], [], None), origin)
 
     actions.sum_up(db, origin, origin + DAY)
 

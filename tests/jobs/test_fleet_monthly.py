@@ -32,7 +32,7 @@ from service.fleet.models import Alert, Day, Terminal, TerminalState, heartbeats
 from service.fleet.monthly import actions, queries, rules
 from service.fleet.monthly.models import MonthlyReport
 from service.fleet.monthly.schemas import Sending
-from tests import factories, paper, people
+from tests import factories, pdfs, people
 from tests.sandbox.process import Sandbox
 from tests.workers import Environment, environment
 
@@ -315,7 +315,7 @@ def test_a_report_is_stored_as_pdf_and_csv(db: Session, october: list[Terminal])
 
     report = drafts(db)[october[1].customer_id]
 
-    text = "".join(paper.page_texts(content(db, report.pdf_id)))
+    text = "".join(pdfs.page_texts(content(db, report.pdf_id)))
     for label in (
         "端末月次報告書",
         "=XYZ商店 様",
@@ -333,7 +333,7 @@ def test_a_report_is_stored_as_pdf_and_csv(db: Session, october: list[Terminal])
     assert row.startswith(f"'=XYZ商店,新宿店 レジ1番,{october[1].serial_number},")
     assert ",100.000,44640.0,0.0,0.0,0.0,0" in row
     assert rest == ""
-    summary = "".join(paper.page_texts(content(db, drafts(db)[None].pdf_id)))
+    summary = "".join(pdfs.page_texts(content(db, drafts(db)[None].pdf_id)))
     assert "顧客企業別" in summary
     assert "ABC商事" in summary
 

@@ -19,7 +19,7 @@ from service.core.outbox.queue import LEASE
 from service.core.outbox.records import Claimed
 from service.reservations.state_machine import events as e
 from service.reservations.state_machine.states import State
-from tests.jobs.reservations_world import FIRST, World
+from tests.jobs.reservation_scenario import FIRST, Scenario
 
 TIMES_OF_DEATH = ("before", "during", "after")
 
@@ -95,26 +95,26 @@ def deaths(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> D
     return deaths
 
 
-def run_through_deaths(world: World, state: State) -> None:
+def run_through_deaths(scenario: Scenario, state: State) -> None:
     for _ in range(30):
-        world.run_until_idle()
-        if world.state is state:
+        scenario.run_until_idle()
+        if scenario.state is state:
             return
         # The lease of the dead sender expires.
-        world.pass_time(LEASE + timedelta(seconds=1))
-    raise AssertionError(world.timeline())
+        scenario.pass_time(LEASE + timedelta(seconds=1))
+    raise AssertionError(scenario.timeline())
 
 
-def check_each_once(world: World) -> None:
+def check_each_once(scenario: Scenario) -> None:
     """Each SMS arrived exactly once."""
     for _ in range(3):
-        world.pass_time(LEASE + timedelta(seconds=1)).run_until_idle()
-    bodies = Counter(sms["body"] for sms in world.sandbox.sms())
+        scenario.pass_time(LEASE + timedelta(seconds=1)).run_until_idle()
+    bodies = Counter(sms["body"] for sms in scenario.sandbox.sms())
     assert set(bodies.values()) == {1}
-    assert len(bodies) == len(world.messages())
-    assert {message.status for message in world.messages()} == {"delivered"}
+    assert len(bodies) == len(scenario.messages())
+    assert {message.status for message in scenario.messages()} == {"delivered"}
     # A mail may arrive twice; its Message-ID identifies it.
-    assert {message.status for message in world.messages("mail")} <= {"sent"}
+    assert {message.status for message in scenario.messages("mail")} <= {"sent"}
 
 
 def test_every_topic_has_a_death_here() -> None:
@@ -124,60 +124,60 @@ def test_every_topic_has_a_death_here() -> None:
 
 
 @pytest.mark.parametrize("deaths", death_params("after"), indirect=True)
-def test_whenever_senders_die_a_reservation_is_made_and_given_back_once(world: World, deaths: Deaths) -> None:
-    world.request_reservation(mail="hanako@customer.test")
-    run_through_deaths(world, State.AWAITING_PAYMENT)
-    world.pay()
-    run_through_deaths(world, State.CONFIRMED)
-    world.record_event(e.CancelAsked(by="customer"))
-    run_through_deaths(world, State.REFUNDED)
+def test_whenever_senders_die_a_reservation_is_made_and_given_back_once(scenario: Scenario, deaths: Deaths) -> None:
+    scenario.request_reservation(mail="hanako@customer.test")
+    run_through_deaths(scenario, State.AWAITING_PAYMENT)
+    scenario.pay()
+    run_through_deaths(scenario, State.CONFIRMED)
+    scenario.record_event(e.CancelAsked(by="customer"))
+    run_through_deaths(scenario, State.REFUNDED)
 
-    check_each_once(world)
+    check_each_once(scenario)
     assert deaths.kinds == KINDS["paid"]
-    assert len(world.sandbox.calls()) == 1
-    assert [session["status"] for session in world.sandbox.sessions()] == ["complete"]
-    assert [refund["status"] for refund in world.sandbox.refunds()] == ["succeeded"]
-    assert world.tasks() == []
+    assert len(scenario.sandbox.calls()) == 1
+    assert [session["status"] for session in scenario.sandbox.sessions()] == ["complete"]
+    assert [refund["status"] for refund in scenario.sandbox.refunds()] == ["succeeded"]
+    assert scenario.tasks() == []
 
 
 @pytest.mark.parametrize("deaths", death_params("during"), indirect=True)
-def test_whenever_senders_die_a_page_is_closed_once(world: World, deaths: Deaths) -> None:
-    world.request_reservation()
-    run_through_deaths(world, State.PAYMENT_TIMEOUT)
+def test_whenever_senders_die_a_page_is_closed_once(scenario: Scenario, deaths: Deaths) -> None:
+    scenario.request_reservation()
+    run_through_deaths(scenario, State.PAYMENT_TIMEOUT)
 
-    check_each_once(world)
+    check_each_once(scenario)
     assert deaths.kinds == KINDS["unpaid"]
-    assert [session["status"] for session in world.sandbox.sessions()] == ["expired"]
-    assert len(world.sandbox.calls()) == 1
-    assert world.sandbox.refunds() == []
+    assert [session["status"] for session in scenario.sandbox.sessions()] == ["expired"]
+    assert len(scenario.sandbox.calls()) == 1
+    assert scenario.sandbox.refunds() == []
 
 
 @pytest.mark.parametrize("deaths", death_params("before"), indirect=True)
-def test_whenever_senders_die_a_call_is_ended(world: World, deaths: Deaths) -> None:
-    world.sandbox.script("shop", {"kind": "ok", "seconds": 5000}, phone=FIRST)
-    world.request_reservation()
+def test_whenever_senders_die_a_call_is_ended(scenario: Scenario, deaths: Deaths) -> None:
+    scenario.sandbox.script("shop", {"kind": "ok", "seconds": 5000}, phone=FIRST)
+    scenario.request_reservation()
     for _ in range(10):
-        world.run_until_idle()
-        if world.calls() and world.calls()[0].placed_at:
+        scenario.run_until_idle()
+        if scenario.calls() and scenario.calls()[0].placed_at:
             break
-        world.pass_time(LEASE + timedelta(seconds=1))
-    world.record_event(e.CancelAsked(by="customer"))
+        scenario.pass_time(LEASE + timedelta(seconds=1))
+    scenario.record_event(e.CancelAsked(by="customer"))
 
-    check_each_once(world)
+    check_each_once(scenario)
     assert deaths.kinds == KINDS["cancelled"]
-    [call] = world.sandbox.calls()
-    assert (call["completed"], world.state, world.sandbox.sessions()) == (True, State.CANCELLED, [])
+    [call] = scenario.sandbox.calls()
+    assert (call["completed"], scenario.state, scenario.sandbox.sessions()) == (True, State.CANCELLED, [])
 
 
 @pytest.mark.parametrize("deaths", death_params("during"), indirect=True)
-def test_whenever_senders_die_staff_are_notified(world: World, deaths: Deaths) -> None:
-    world.sandbox.script("shop", then="refused")
-    world.request_reservation()
-    run_through_deaths(world, State.ALL_SHOPS_REFUSED)
+def test_whenever_senders_die_staff_are_notified(scenario: Scenario, deaths: Deaths) -> None:
+    scenario.sandbox.script("shop", then="refused")
+    scenario.request_reservation()
+    run_through_deaths(scenario, State.ALL_SHOPS_REFUSED)
 
-    check_each_once(world)
+    check_each_once(scenario)
     assert deaths.kinds == KINDS["refused"]
-    assert [call["to"] for call in world.sandbox.calls()].count(FIRST) == 2
-    assert len(world.sandbox.calls()) == 4
-    code = world.reservation.code
-    assert [post["text"] for post in world.sandbox.posts()] == [f"予約ID: {code} が全店NG"]
+    assert [call["to"] for call in scenario.sandbox.calls()].count(FIRST) == 2
+    assert len(scenario.sandbox.calls()) == 4
+    code = scenario.reservation.code
+    assert [post["text"] for post in scenario.sandbox.posts()] == [f"予約ID: {code} が全店NG"]

@@ -19,7 +19,7 @@ from service.core.files.storage import storage
 from service.core.monitoring.health import JobHeartbeat
 from service.reservations.management import actions, schemas
 from service.reservations.management.models import ManagementReport, MonthCounts
-from tests import paper, people
+from tests import pdfs, people
 from tests.api.reservations import outcomes, scene
 from tests.api.reservations.outcomes import tokyo
 from tests.sandbox.process import Sandbox
@@ -66,7 +66,7 @@ def test_on_the_first_the_report_leaves_with_its_pdf_and_only_once(december: Ses
         {"name": "経営レポート_2030-12.pdf", "type": "application/pdf", "size": pdf.size, "sha256": pdf.sha256.hex()}
     ]
     assert (pdf.expires_at, report.recipients) == (None, ["manager1@example.com", "manager2@example.com"])
-    assert "2030年12月の予約は1件です" in "".join(paper.page_texts(bytes(storage().open(pdf.storage_key).read())))
+    assert "2030年12月の予約は1件です" in "".join(pdfs.page_texts(bytes(storage().open(pdf.storage_key).read())))
     entries = december.scalars(select(AuditEntry).where(AuditEntry.subject == "management_report")).all()
     assert [(entry.action, entry.actor, entry.after) for entry in entries] == [
         ("status_change", "システム", {"month": "2030-12", "recipients": 2})

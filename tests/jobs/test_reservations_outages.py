@@ -17,7 +17,7 @@ from service.core.outbox.records import OutboxMessage
 from service.reservations.state_machine import events as e
 from service.reservations.state_machine.case import REMIND_BEFORE
 from service.reservations.state_machine.states import State
-from tests.jobs.reservations_world import FIRST, World
+from tests.jobs.reservation_scenario import FIRST, Scenario
 from tests.waiting import wait_for
 
 
@@ -26,98 +26,98 @@ def outbox_messages(topic: str) -> list[OutboxMessage]:
         return list(db.scalars(select(OutboxMessage).where(OutboxMessage.topic == topic).order_by(OutboxMessage.id)))
 
 
-def wait_out_retries(world: World) -> None:
+def wait_out_retries(scenario: Scenario) -> None:
     """Longer than all the pauses of a message."""
     for minutes in (1, 3, 5, 15, 30):
-        world.pass_time(timedelta(minutes=minutes)).run_until_idle()
+        scenario.pass_time(timedelta(minutes=minutes)).run_until_idle()
 
 
-def test_no_shop_is_called_after_a_cancellation_while_bland_was_down(world: World) -> None:
+def test_no_shop_is_called_after_a_cancellation_while_bland_was_down(scenario: Scenario) -> None:
     """Bland answers with an error, so it is unknown whether it calls."""
-    outage = world.sandbox.fault("bland", "error", operation="calls.create", status=503)
-    world.request_reservation()
+    outage = scenario.sandbox.fault("bland", "error", operation="calls.create", status=503)
+    scenario.request_reservation()
     jobs.advance_reservations()
-    world.send("voice")
+    scenario.send("voice")
     assert [message.in_doubt for message in outbox_messages("voice")] == [True]
 
-    world.record_event(e.CancelAsked(by="customer"))
-    world.sandbox.switch_off(outage)
-    wait_out_retries(world)
+    scenario.record_event(e.CancelAsked(by="customer"))
+    scenario.sandbox.switch_off(outage)
+    wait_out_retries(scenario)
 
-    assert (world.state, world.sandbox.calls()) == (State.CANCELLED, [])
+    assert (scenario.state, scenario.sandbox.calls()) == (State.CANCELLED, [])
     [message] = outbox_messages("voice")
     assert (message.sent_at, message.discard_reason) == (None, "予約が先へ進んだため、送信を取りやめました。")
 
 
-def test_no_shop_is_called_after_a_cancellation_while_a_sender_held_the_message(world: World) -> None:
+def test_no_shop_is_called_after_a_cancellation_while_a_sender_held_the_message(scenario: Scenario) -> None:
     """A sender holds the message, so it cannot be withdrawn, and then it fails."""
-    world.sandbox.fault("bland", "delay", operation="calls.create", seconds=2, count=1)
-    world.sandbox.fault("bland", "error", operation="calls.create", status=503, count=1)
-    world.request_reservation()
+    scenario.sandbox.fault("bland", "delay", operation="calls.create", seconds=2, count=1)
+    scenario.sandbox.fault("bland", "error", operation="calls.create", status=503, count=1)
+    scenario.request_reservation()
     jobs.advance_reservations()
 
-    with world.sending("voice"):
+    with scenario.sending("voice"):
         wait_for(lambda: outbox_messages("voice")[0].lease)
-        world.record_event(e.CancelAsked(by="customer"))
-    wait_out_retries(world)
+        scenario.record_event(e.CancelAsked(by="customer"))
+    wait_out_retries(scenario)
 
-    assert (world.state, world.sandbox.calls()) == (State.CANCELLED, [])
+    assert (scenario.state, scenario.sandbox.calls()) == (State.CANCELLED, [])
     assert outbox_messages("voice")[0].discarded_at is not None
 
 
-def test_a_call_whose_answer_was_lost_is_ended_after_the_cancellation(world: World) -> None:
-    world.sandbox.script("shop", {"kind": "ok", "seconds": 3000}, phone=FIRST)
-    world.sandbox.fault("bland", "drop", operation="calls.create", count=1)
-    world.request_reservation()
+def test_a_call_whose_answer_was_lost_is_ended_after_the_cancellation(scenario: Scenario) -> None:
+    scenario.sandbox.script("shop", {"kind": "ok", "seconds": 3000}, phone=FIRST)
+    scenario.sandbox.fault("bland", "drop", operation="calls.create", count=1)
+    scenario.request_reservation()
     jobs.advance_reservations()
-    world.send("voice")
+    scenario.send("voice")
 
-    world.record_event(e.CancelAsked(by="customer"))
-    wait_out_retries(world)
+    scenario.record_event(e.CancelAsked(by="customer"))
+    wait_out_retries(scenario)
 
-    assert len(world.sandbox.calls()) == 1
-    assert len(world.sandbox.truth("bland", "calls.stop")) == 1
-    assert (world.state, world.sandbox.sessions()) == (State.CANCELLED, [])
+    assert len(scenario.sandbox.calls()) == 1
+    assert len(scenario.sandbox.truth("bland", "calls.stop")) == 1
+    assert (scenario.state, scenario.sandbox.sessions()) == (State.CANCELLED, [])
 
 
-def test_no_reminder_is_sent_after_a_cancellation_while_twilio_was_down(world: World) -> None:
-    world.request_reservation().confirm().run_until_idle()
-    outage = world.sandbox.fault("twilio", "error", operation="messages.create", status=503)
+def test_no_reminder_is_sent_after_a_cancellation_while_twilio_was_down(scenario: Scenario) -> None:
+    scenario.request_reservation().confirm().run_until_idle()
+    outage = scenario.sandbox.fault("twilio", "error", operation="messages.create", status=503)
     with transaction(SYSTEM) as db:
         now = app_now(db)
-    world.pass_time(world.case.starts_at - REMIND_BEFORE - now).run_jobs()
-    [reminder] = [sms for sms in world.messages() if sms.purpose == "reminder"]
+    scenario.pass_time(scenario.case.starts_at - REMIND_BEFORE - now).run_jobs()
+    [reminder] = [sms for sms in scenario.messages() if sms.purpose == "reminder"]
     [message] = [message for message in outbox_messages("sms") if message.key == reminder.message_key]
     assert (message.attempts, message.in_doubt) == (1, True)
 
-    world.record_event(e.CancelAsked(by="operator", special=True), source="operator")
-    world.sandbox.switch_off(outage)
-    wait_out_retries(world)
+    scenario.record_event(e.CancelAsked(by="operator", special=True), source="operator")
+    scenario.sandbox.switch_off(outage)
+    wait_out_retries(scenario)
 
-    assert world.state is State.REFUNDED
-    assert world.sent_sms("ご予約の前日になりました") == []
-    assert len(world.sent_sms("ご予約をキャンセルしました")) == 1
-    assert [sms.status for sms in world.messages() if sms.purpose == "reminder"] == ["dropped"]
+    assert scenario.state is State.REFUNDED
+    assert scenario.sent_sms("ご予約の前日になりました") == []
+    assert len(scenario.sent_sms("ご予約をキャンセルしました")) == 1
+    assert [sms.status for sms in scenario.messages() if sms.purpose == "reminder"] == ["dropped"]
 
 
-def test_what_a_slow_sender_reports_after_another_took_over_changes_nothing(world: World) -> None:
+def test_what_a_slow_sender_reports_after_another_took_over_changes_nothing(scenario: Scenario) -> None:
     """Its lease expired while it waited for Bland; the next sender found the call and recorded it."""
-    world.sandbox.script("shop", {"kind": "ok", "seconds": 3000}, phone=FIRST)
-    world.sandbox.fault("bland", "late", operation="calls.create", seconds=4, count=1)
-    world.request_reservation()
+    scenario.sandbox.script("shop", {"kind": "ok", "seconds": 3000}, phone=FIRST)
+    scenario.sandbox.fault("bland", "late", operation="calls.create", seconds=4, count=1)
+    scenario.request_reservation()
     jobs.advance_reservations()
 
-    with world.sending("voice"):
-        wait_for(world.sandbox.calls)
-        world.pass_time(timedelta(minutes=3))
+    with scenario.sending("voice"):
+        wait_for(scenario.sandbox.calls)
+        scenario.pass_time(timedelta(minutes=3))
         send_elsewhere("voice")
-        placed = world.calls()[0].placed_at
+        placed = scenario.calls()[0].placed_at
         assert placed is not None
-        world.pass_time(timedelta(seconds=30))
+        scenario.pass_time(timedelta(seconds=30))
 
-    assert world.calls()[0].placed_at == placed
-    assert (len(world.sandbox.calls()), len(outbox_messages("voice"))) == (1, 1)
-    assert world.events() == ["requested", "call_placed"]
+    assert scenario.calls()[0].placed_at == placed
+    assert (len(scenario.sandbox.calls()), len(outbox_messages("voice"))) == (1, 1)
+    assert scenario.events() == ["requested", "call_placed"]
 
 
 def send_elsewhere(topic: str) -> None:

@@ -21,7 +21,7 @@ from service.reservations.outgoing.models import Payment
 from service.reservations.state_machine import events as e
 from service.reservations.state_machine.states import FINAL_STATES, State
 from tests.api.reservations import scene
-from tests.jobs.reservations_world import FIRST, World
+from tests.jobs.reservation_scenario import FIRST, Scenario
 
 # How many reservations, and the seconds between two runs of a job.
 EVERY_DAY, OFTEN = (3, 0.4), (10, 0.02)
@@ -34,10 +34,12 @@ EVERY_DAY, OFTEN = (3, 0.4), (10, 0.02)
         *(pytest.param(*OFTEN, marks=pytest.mark.deep, id=f"by chance {number}") for number in range(5)),
     ],
 )
-def test_whatever_is_lost_repeated_or_late_money_and_reservations_agree(world: World, count: int, pause: float) -> None:
+def test_whatever_is_lost_repeated_or_late_money_and_reservations_agree(
+    scenario: Scenario, count: int, pause: float
+) -> None:
     # Every day the same faults; in deep runs, faults by the random seed of the run.
     seed = 1 if (count, pause) == EVERY_DAY else random.randrange(2**32)
-    sandbox = world.sandbox
+    sandbox = scenario.sandbox
     sandbox.script("shop", "refused", "vague", "voicemail", phone=FIRST)
     for vendor, endpoint in (("twilio", "callback"), ("bland", "webhook"), ("stripe", "webhook")):
         sandbox.fault(vendor, "drop", operation=endpoint, probability=0.3, seed=seed)
@@ -59,8 +61,8 @@ def test_whatever_is_lost_repeated_or_late_money_and_reservations_agree(world: W
             jobs.advance_reservations,
             jobs.read_webhooks,
             jobs.look,
-            world.send,
-            lambda: simulate_users(world.sandbox.pay, ids),
+            scenario.send,
+            lambda: simulate_users(scenario.sandbox.pay, ids),
         )
     ]
     for thread in threads:
@@ -70,7 +72,7 @@ def test_whatever_is_lost_repeated_or_late_money_and_reservations_agree(world: W
             stop.wait(0.3)
             if {state(reservation_id) for reservation_id in ids} <= {*FINAL_STATES, State.CONFIRMED}:
                 break
-            world.pass_time(timedelta(seconds=45))
+            scenario.pass_time(timedelta(seconds=45))
     finally:
         stop.set()
         for thread in threads:
@@ -78,7 +80,7 @@ def test_whatever_is_lost_repeated_or_late_money_and_reservations_agree(world: W
     for fault in sandbox.faults():
         sandbox.switch_off(fault["id"])
     for _ in range(3):
-        world.pass_time(timedelta(minutes=16)).run_until_idle()
+        scenario.pass_time(timedelta(minutes=16)).run_until_idle()
 
     assert {state(reservation_id) for reservation_id in ids} <= {*FINAL_STATES, State.CONFIRMED}
     if (count, pause) == EVERY_DAY:

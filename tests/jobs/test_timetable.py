@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from jobs.timetable import TICKS, AtOnce, app
+from jobs.timetable import TICKS, StartAtOnce, app
 from service.core.areas import ticks
 
 
 def test_every_tick_runs_at_the_start_and_then_at_its_interval() -> None:
-    scheduler = AtOnce(app)
+    scheduler = StartAtOnce(app)
 
     for name, entry in scheduler.schedule.items():
         if name in TICKS:

@@ -391,8 +391,12 @@ def test_our_own_refund_is_found_even_after_stripe_forgot_the_key(
     db.execute(update(OutboxMessage).values(in_doubt=False))
     make_due(db)
     # A changed key stands for one that Stripe has forgotten.
-    once = payments._once
-    monkeypatch.setattr(payments, "_once", lambda message, make, find: once(message, lambda key: make(f"{key}!"), find))
+    create = payments._create_or_find
+    monkeypatch.setattr(
+        payments,
+        "_create_or_find",
+        lambda message, make, find: create(message, lambda key: make(f"{key}!"), find),
+    )
 
     send()
 

@@ -56,7 +56,7 @@ class Watchdog:
                 is_urgent = tracker.take(
                     [Probe("service", at, 1, service_error), Probe("dashboards", at, 1, dashboards)]
                 )
-                tracker.tell()
+                tracker.send_reports()
         return is_urgent
 
 

@@ -12,7 +12,7 @@ from dashboards.agencies.menu import PAGES
 from tests import rls_bypass
 from tests.chromium import chromium, desktop_context, set_session_cookies
 from tests.load import agency_work, screens
-from tests.load.ground import create_session
+from tests.load.environment import create_session
 from tests.load.rows import RowResult
 from tests.load.screens import PageAddress, PageTime
 from tests.pictures import photo

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg
 
-from tests.load.ground import BenchEnvironment
+from tests.load.environment import BenchEnvironment
 from tests.load.rows import Claim, RowResult, Run
 
 AGENCIES, SITES = 200, 400_000

@@ -9,7 +9,7 @@ from stack import backup, rehearsal, sealing, servers
 from stack.drill import TARGET_HOURS
 from stack.programs import REHEARSAL
 from tests.load import past
-from tests.load.ground import TERMINALS, BenchEnvironment
+from tests.load.environment import TERMINALS, BenchEnvironment
 from tests.load.rows import Claim, RowResult
 
 # The single heartbeats that such a fleet stores for FLEET_HEARTBEAT_KEEP_DAYS; the test data has one day of them.

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.core.database.session import NO_SCOPES, transaction
 from stack import servers
-from tests.load.ground import BenchEnvironment
+from tests.load.environment import BenchEnvironment
 from tests.load.rows import Meter, Run
 from tests.processes import free_port, running_command
 from tests.rls_bypass import rls_bypass_url

@@ -25,11 +25,11 @@ from tests.load import (
     door_work,
     doubling,
     heartbeat_work,
+    idempotency_work,
     list_work,
     loaner_work,
     log_work,
     long_work,
-    once_work,
     paper_work,
     reservation_work,
     screens,
@@ -37,8 +37,8 @@ from tests.load import (
     sweeps,
     year_work,
 )
-from tests.load.ground import TERMINALS, bench_environment
-from tests.load.reservation_world import ENVIRON
+from tests.load.environment import TERMINALS, bench_environment
+from tests.load.reservation_scenario import ENVIRON
 from tests.load.rows import RowResult
 from tests.stack import running_stack
 
@@ -67,7 +67,7 @@ NO_BACKUP = {"BACKUP_AT": "off"}
 ROWS = (
     # Before the heartbeats, after which the server would still be vacuuming.
     Row("lists", Requirement.SERVERS, "a list of 50 as a page asks for it", list_work.claims),
-    Row("once", Requirement.SERVERS, "a POST with an Idempotency-Key", once_work.claims),
+    Row("idempotency", Requirement.SERVERS, "a POST with an Idempotency-Key", idempotency_work.claims),
     Row("heartbeats", Requirement.SERVERS, "heartbeats, beside the naive design", heartbeat_work.claims),
     Row("doubling", Requirement.SERVERS, "two of each process; writes docs/scaling.md", doubling.claims),
     Row("storm", Requirement.SERVERS, "a whole fleet comes back at once", storm.claims),

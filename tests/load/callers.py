@@ -20,8 +20,8 @@ from service.core.outbox import queue
 from service.core.outbox.records import OutboxMessage
 from service.entries.models import Nursery, Parent
 from tests import factories, pictures
-from tests.load.crowd import Client, HttpClient, RunningProduct, Unavailable, check_response
-from tests.load.reservation_world import World
+from tests.load.load_clients import Client, HttpClient, RunningProduct, Unavailable, check_response
+from tests.load.reservation_scenario import Scenario
 
 LENT = {"0-4": "1.貸出中", "1-1": "山田太郎", "1-7": "2026-07-01", "1-4": "有り"}
 COLLECTED = {"0-4": "2.回収後社内保管", "2-1": "2026-08-01"}
@@ -214,23 +214,23 @@ class Assistant(Client):
     kind = "assistants by MCP"
     pause = 1.0
 
-    def __init__(self, world: World, first: int, max_customers: int) -> None:
+    def __init__(self, scenario: Scenario, first: int, max_customers: int) -> None:
         """Customers from number `first` on, at most `most` of them; one request in every three turns."""
         super().__init__()
-        self._world = world
+        self._scenario = scenario
         self._numbers = iter(range(first, first + max_customers))
         self._turns = itertools.count()
 
     def next(self) -> dict[str, str]:
         number = None if next(self._turns) % 3 else next(self._numbers, None)
-        return {} if number is None else self._world.request_arguments(number)
+        return {} if number is None else self._scenario.request_arguments(number)
 
     def send(self, write: dict[str, str]) -> None:
         try:
             if write:
-                self._world.codes.append(asyncio.run(self._world.request(write)))
+                self._scenario.codes.append(asyncio.run(self._scenario.request(write)))
             else:
-                asyncio.run(self._world.call("search_services", {}))
+                asyncio.run(self._scenario.call("search_services", {}))
         except Exception as error:  # an MCP client raises many types of error for an unavailable service
             raise Unavailable(type(error).__name__) from error
 

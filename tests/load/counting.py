@@ -22,7 +22,7 @@ from tests.load.callers import (
     StatusForms,
     Terminal,
 )
-from tests.load.crowd import ClientGroup, RunningProduct
+from tests.load.load_clients import ClientGroup, RunningProduct
 from tests.load.tabs import Editor, Registrar, Tablet
 from tests.load.watchers import Agent
 from tests.processes import last_output_line

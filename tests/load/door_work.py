@@ -12,7 +12,7 @@ import httpx2
 
 from service.core.access.identity import hash_password
 from tests.chromium import chromium, open_station, station_context
-from tests.load.ground import BenchEnvironment, RunningService
+from tests.load.environment import BenchEnvironment, RunningService
 from tests.load.rows import Claim, RowResult, Run, percentile
 
 PARENTS = 1000

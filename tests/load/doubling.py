@@ -24,7 +24,7 @@ import psutil
 from dashboards.session import SESSION_COOKIE
 from tests.ensure_servers import PATH, find_program
 from tests.load import driver, marked, sizing
-from tests.load.ground import BenchEnvironment, RunningService
+from tests.load.environment import BenchEnvironment, RunningService
 from tests.load.rows import Claim, Meter, RowResult, Run, median_run, percentile
 from tests.load.websocket import connect_tab, open_page
 from tests.processes import free_port

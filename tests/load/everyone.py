@@ -26,9 +26,9 @@ from tests.load.callers import (
     create_nursery,
     create_terminals,
 )
-from tests.load.crowd import Client, ClientGroup, RunningProduct
-from tests.load.falling import PATIENCE_SECONDS, RECOVERY_SECONDS, Kill, is_restarted, kill_process
-from tests.load.reservation_world import World
+from tests.load.kills import PATIENCE_SECONDS, RECOVERY_SECONDS, Kill, is_restarted, kill_process
+from tests.load.load_clients import Client, ClientGroup, RunningProduct
+from tests.load.reservation_scenario import Scenario
 from tests.load.shops import Shop, open_shops
 from tests.load.tabs import Editor, Registrar, Tablet
 from tests.load.watchers import Agent, Jobs, Webhooks
@@ -46,19 +46,19 @@ class FullLoad:
     clients: ClientGroup
     shops: Sequence[Shop]
 
-    def run_kills(self, names: Sequence[str], world: World, more: Callable[[], None] = lambda: None) -> None:
+    def run_kills(self, names: Sequence[str], scenario: Scenario, more: Callable[[], None] = lambda: None) -> None:
         """While all clients run, kills each of these processes and then calls `more`. Every answered write must be
         stored exactly once, and every client must have had an answer again in time."""
-        with playing_customers(world):
+        with playing_customers(scenario):
             with self.clients.running():
                 self.clients.await_answers()
                 seconds_by_name = self._kill_in_turn(names)
                 more()
             print(f"failures: {self.clients.failures()}")
-            self._finish(world)
+            self._finish(scenario)
         for count in counting.COUNTS.values():
             count(self.product, self.clients)
-        reservation_end.compare_with_vendors(world)
+        reservation_end.compare_with_vendors(scenario)
         late = {
             (name, kind): round(seconds, 1)
             for name, by_kind in seconds_by_name.items()
@@ -100,7 +100,7 @@ class FullLoad:
         self.product.servers[name]()
         return Kill(name, killed_at, None)
 
-    def _finish(self, world: World) -> None:
+    def _finish(self, scenario: Scenario) -> None:
         """Agents send what is left and stop; then time is moved on until nothing is waiting."""
         for shop in self.shops:
             wait_for(shop.is_spool_empty, shop.log_text, 60)
@@ -108,21 +108,21 @@ class FullLoad:
         wait_for(lambda: not self.product.stack.control("rest", {"seconds": 0})["waited"], "the vendors are not done")
 
         def remaining() -> list[object]:
-            return [*reservation_end.open_items(world).items(), *counting.overdue(self.product)]
+            return [*reservation_end.open_items(scenario).items(), *counting.overdue(self.product)]
 
         deadline = time.monotonic() + 120
         while remaining():
             assert time.monotonic() < deadline, remaining()
-            reservation_end.move_time(world, reservation_end.TIME_STEP)
+            reservation_end.move_time(scenario, reservation_end.TIME_STEP)
             with suppress(AssertionError):
                 wait_for(lambda: not remaining(), seconds=5, every=0.5)
 
 
 @contextmanager
-def playing_customers(world: World) -> Iterator[None]:
+def playing_customers(scenario: Scenario) -> Iterator[None]:
     """Customers pay, cancel or do nothing, until the block ends."""
     stop = threading.Event()
-    player = threading.Thread(target=reservation_end.play_customers, args=(world, stop), daemon=True)
+    player = threading.Thread(target=reservation_end.play_customers, args=(scenario, stop), daemon=True)
     player.start()
     try:
         yield
@@ -132,9 +132,9 @@ def playing_customers(world: World) -> Iterator[None]:
 
 
 @contextmanager
-def full_load(world: World, store: Path) -> Iterator[FullLoad]:
+def full_load(scenario: Scenario, store: Path) -> Iterator[FullLoad]:
     """Creates tenants, users and devices, and the clients for them. `store`: the sandbox's SQLite file."""
-    product = world.product
+    product = scenario.product
     with ExitStack() as exit_stack:
         exit_stack.callback(product.engine.dispose)
         with product.db() as db:
@@ -167,7 +167,7 @@ def full_load(world: World, store: Path) -> Iterator[FullLoad]:
             ApiUser(product.signed_in("faults-entries"), station.nursery_id),
             Editor(product, "faults-fleet", terminal_id),
             Registrar(product, "faults-fleet"),
-            *(Assistant(world, number * WISHES, WISHES) for number in range(ASSISTANTS)),
+            *(Assistant(scenario, number * WISHES, WISHES) for number in range(ASSISTANTS)),
             MessagePublisher(product),
             Webhooks(product, store),
             Jobs(product),

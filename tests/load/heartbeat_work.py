@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.load import bare
-from tests.load.ground import SERVICE, BenchEnvironment
+from tests.load.environment import SERVICE, BenchEnvironment
 from tests.load.rows import Claim, RowResult, Run, median_run
 
 NAIVE, HTTP_ONLY = "tests.load.naive:app", "tests.load.bare:http"

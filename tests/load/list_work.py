@@ -4,7 +4,7 @@ response schema; compared with an empty route."""
 from __future__ import annotations
 
 from tests.load import bare
-from tests.load.ground import BenchEnvironment
+from tests.load.environment import BenchEnvironment
 from tests.load.rows import Claim, RowResult, median_run
 
 ROUNDS, SECONDS, CONNECTIONS = 3, 4, 8

@@ -4,7 +4,7 @@ events."""
 from __future__ import annotations
 
 from tests.load import long_work
-from tests.load.ground import BenchEnvironment
+from tests.load.environment import BenchEnvironment
 from tests.load.rows import Claim, RowResult
 from tests.sheets import TURNS, long_history
 

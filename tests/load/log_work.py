@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.load import bare
-from tests.load.ground import BenchEnvironment
+from tests.load.environment import BenchEnvironment
 from tests.load.long_work import measure_export
 from tests.load.rows import Claim, RowResult
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx2
 
-from tests.load.ground import BenchEnvironment, RunningService
+from tests.load.environment import BenchEnvironment, RunningService
 from tests.load.rows import Claim, RowResult
 from tests.processes import last_output_line
 

@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 from service.core.database.session import sqlalchemy_url
 from stack import servers
 from tests.load import counting, reservation_end
-from tests.load.crowd import RunningProduct
 from tests.load.everyone import FullLoad
-from tests.load.reservation_world import World
+from tests.load.load_clients import RunningProduct
+from tests.load.reservation_scenario import Scenario
 from tests.rls_bypass import rls_bypass_url
 
 _EVERYONES = "terminal_id IN (SELECT id FROM fleet_terminals WHERE serial_number LIKE 'EVERYONE-%')"
@@ -65,13 +65,13 @@ CHANGED = {
 }
 
 
-def check_losses_are_noticed(load: FullLoad, world: World) -> None:
+def check_losses_are_noticed(load: FullLoad, scenario: Scenario) -> None:
     """Raises AssertionError for a loss that its check does not notice."""
-    counts = counting.COUNTS | {"reservations": lambda *_: reservation_end.compare_with_vendors(world)}
+    counts = counting.COUNTS | {"reservations": lambda *_: reservation_end.compare_with_vendors(scenario)}
     assert counts.keys() == LOST.keys() | CHANGED.keys()
     unnoticed = []
     for name, template in _statements():
-        statement = template.replace("CODES", f"{{{','.join(world.codes)}}}")
+        statement = template.replace("CODES", f"{{{','.join(scenario.codes)}}}")
         with _changed_database(load.product, statement):
             try:
                 counts[name](load.product, load.clients)

@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from service.reservations.models import Reservation
 from service.reservations.state_machine.states import State
-from tests.load.crowd import RunningProduct
-from tests.load.ground import BenchEnvironment
-from tests.load.reservation_world import World, create_world
+from tests.load.environment import BenchEnvironment
+from tests.load.load_clients import RunningProduct
+from tests.load.reservation_scenario import Scenario, create_scenario
 from tests.load.rows import Claim, RowResult
 from tests.processes import last_output_line
 from tests.stack import Stack
@@ -24,7 +24,7 @@ CUSTOMERS, CONCURRENCY, SHOPS = 200, 8, 40
 
 def claims(stack: Stack) -> RowResult:
     product = RunningProduct(stack)
-    minutes, times = _run_all(create_world(product, SHOPS))
+    minutes, times = _run_all(create_scenario(product, SHOPS))
     product.engine.dispose()
     per_minute = CUSTOMERS / minutes
     return [], [
@@ -36,21 +36,21 @@ def claims(stack: Stack) -> RowResult:
     ]
 
 
-def _run_all(world: World) -> tuple[float, list[float]]:
+def _run_all(scenario: Scenario) -> tuple[float, list[float]]:
     """Minutes until all are confirmed, and seconds for each."""
     paid: set[str] = set()
 
     def send_request(number: int) -> str:
-        return asyncio.run(world.request(world.request_arguments(number)))
+        return asyncio.run(scenario.request(scenario.request_arguments(number)))
 
     def confirmed_reservations() -> list[Reservation]:
         """The confirmed reservations, after paying for all that wait for a payment."""
-        reservations = world.reservations()
+        reservations = scenario.reservations()
         for reservation in reservations:
             session = reservation.case_now["session"]
             if reservation.state == State.AWAITING_PAYMENT and session not in paid:
                 paid.add(session)
-                world.pay(session)
+                scenario.pay(session)
         return [reservation for reservation in reservations if reservation.state == State.CONFIRMED]
 
     started_at = time.monotonic()

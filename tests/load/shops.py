@@ -18,7 +18,7 @@ import httpx2
 from agent.spool import FILE_NAME
 from agent.tc200 import Info, Terminal
 from stack.home import ROOT
-from tests.load.crowd import session_token
+from tests.load.load_clients import session_token
 from tests.processes import child_command, stop_process
 from tests.waiting import wait_for
 

@@ -9,7 +9,7 @@ from typing import Any
 from agent.config import MAX_INTERVAL_SECONDS, MIN_INTERVAL_SECONDS
 from service.fleet.rules import next_heartbeat_in
 from tests.load import driver
-from tests.load.ground import BenchEnvironment
+from tests.load.environment import BenchEnvironment
 from tests.load.rows import Claim, RowResult, Run
 
 INTERVAL = 300

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 
 from tests.load import past
-from tests.load.ground import BenchEnvironment
+from tests.load.environment import BenchEnvironment
 from tests.load.rows import Claim, RowResult
 from tests.processes import last_output_line
 

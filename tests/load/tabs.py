@@ -14,8 +14,8 @@ from playwright.sync_api import Browser, Error, Page
 from tests import people
 from tests.chromium import chromium, desktop_context, open_station, station_context, submit_sign_in
 from tests.load.callers import station_session
-from tests.load.crowd import Client, RunningProduct, Unavailable
-from tests.load.falling import PATIENCE_SECONDS
+from tests.load.kills import PATIENCE_SECONDS
+from tests.load.load_clients import Client, RunningProduct, Unavailable
 from tests.waiting import wait_for
 
 # A page that is not ready by then is opened again, as a user would.

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.load import losses
-from tests.load.crowd import RunningProduct
 from tests.load.everyone import full_load
-from tests.load.falling import FLUSH, extra_process, kill_process
-from tests.load.reservation_world import ENVIRON, World, create_world
+from tests.load.kills import FLUSH, extra_process, kill_process
+from tests.load.load_clients import RunningProduct
+from tests.load.reservation_scenario import ENVIRON, Scenario, create_scenario
 from tests.stack import Stack, running_stack
 
 pytestmark = pytest.mark.faults
@@ -30,7 +30,7 @@ QUICK_PAUSE_SECONDS = 3
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
+def scenario() -> Iterator[Scenario]:
     # Vendors respond late, so that processes are killed in the middle of a request.
     with running_stack(ENVIRON | {"BACKUP_AT": "off"}) as stack:
         for vendor, operation in (
@@ -41,20 +41,20 @@ def world() -> Iterator[World]:
         ):
             late = {"kind": "late", "seconds": 0.5, "probability": 0.5, "seed": 1}
             stack.control("faults", {"vendor": vendor, "operation": f"{operation}.create"} | late)
-        yield create_world(RunningProduct(stack), PARTNERS)
+        yield create_scenario(RunningProduct(stack), PARTNERS)
 
 
-def test_after_any_kill_every_answered_write_is_stored_once(world: World) -> None:
-    stack = world.product.stack
-    with full_load(world, stack.home.path / "sandbox.sqlite") as load:
+def test_after_any_kill_every_answered_write_is_stored_once(scenario: Scenario) -> None:
+    stack = scenario.product.stack
+    with full_load(scenario, stack.home.path / "sandbox.sqlite") as load:
 
         def kill_more() -> None:
             for shop in load.shops:
                 shop.kill_agent()
             kill_quickly(stack)
 
-        load.run_kills(KILLED_IN_TURN, world, kill_more)
-        losses.check_losses_are_noticed(load, world)
+        load.run_kills(KILLED_IN_TURN, scenario, kill_more)
+        losses.check_losses_are_noticed(load, scenario)
 
 
 def kill_quickly(stack: Stack) -> None:

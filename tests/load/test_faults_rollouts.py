@@ -16,7 +16,7 @@ import pytest
 from stack import firmware
 from stack.programs import demo_key
 from tests import rls_bypass
-from tests.load.falling import kill_process
+from tests.load.kills import kill_process
 from tests.load.shops import OLD_VERSION, FleetOperator, Shop, SimulatedFleet, open_shops, simulated_fleet
 from tests.stack import Stack, running_stack
 from tests.waiting import wait_for

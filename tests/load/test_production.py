@@ -27,7 +27,7 @@ from stack.daily import FIRST_BACKUP_DELAY, complete_backups
 from tests import factories, people
 from tests.load import counting
 from tests.load.callers import create_terminals, heartbeat, issue_token
-from tests.load.crowd import ClientGroup, Reader
+from tests.load.load_clients import ClientGroup, Reader
 from tests.production import FEW_POOL_SIZE, Production, is_live, killed
 from tests.waiting import wait_for
 

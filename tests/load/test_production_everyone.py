@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.load.everyone import full_load
-from tests.load.falling import FLUSH
-from tests.load.reservation_world import ENVIRON, create_world
+from tests.load.kills import FLUSH
+from tests.load.reservation_scenario import ENVIRON, create_scenario
 from tests.production import Production, running_production
 
 pytestmark = pytest.mark.production
@@ -32,6 +32,6 @@ def test_after_any_kill_in_production_every_answered_write_is_stored_once(
 ) -> None:
     # The agent processes trust the proxy's certificate through it.
     monkeypatch.setenv("SSL_CERT_FILE", str(production_with_vendors.ca))
-    world = create_world(production_with_vendors.scene, PARTNERS)
-    with full_load(world, production_with_vendors.folder / "sandbox.sqlite") as load:
-        load.run_kills(KILLED_IN_TURN, world)
+    scenario = create_scenario(production_with_vendors.scene, PARTNERS)
+    with full_load(scenario, production_with_vendors.folder / "sandbox.sqlite") as load:
+        load.run_kills(KILLED_IN_TURN, scenario)

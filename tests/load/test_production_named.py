@@ -20,8 +20,8 @@ from stack import programs
 from tests.compose import interpolate, services
 from tests.load import counting
 from tests.load.callers import create_terminals
-from tests.load.crowd import ClientGroup, Reader
 from tests.load.cut import FirmwareRelay, running_relay
+from tests.load.load_clients import ClientGroup, Reader
 from tests.processes import free_port, running_command
 from tests.production import Production, running_caddy
 from tests.waiting import wait_for

@@ -15,7 +15,7 @@ import pytest
 
 from stack import contents, servers
 from stack.home import ROOT, Home, server_account
-from tests.load.ground import migrate, running_servers
+from tests.load.environment import migrate, running_servers
 from tests.processes import child_command
 from tests.stack import temporary_folder
 from tests.waiting import wait_for

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
-from tests.load.crowd import ClientGroup, Reader
+from tests.load.load_clients import ClientGroup, Reader
 from tests.production import Production
 from tests.replica import Replica
 from tests.waiting import wait_for

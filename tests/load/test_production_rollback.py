@@ -25,8 +25,8 @@ from service.migrations import baseline
 from stack import contents, servers
 from stack.home import ROOT, Home
 from stack.smoke import READS
-from tests.load.crowd import ClientGroup, HttpClient, check_response, session_token
-from tests.load.ground import running_servers
+from tests.load.environment import running_servers
+from tests.load.load_clients import ClientGroup, HttpClient, check_response, session_token
 from tests.processes import free_port, running_command
 from tests.stack import make_stack, temporary_folder
 

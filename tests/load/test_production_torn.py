@@ -9,7 +9,7 @@ import pytest
 
 from tests import people
 from tests.load.callers import Station, create_nursery
-from tests.load.crowd import ClientGroup
+from tests.load.load_clients import ClientGroup
 from tests.production import running_production
 
 pytestmark = pytest.mark.production

@@ -14,7 +14,7 @@ from stack.home import ROOT
 from tests import people
 from tests.load import counting
 from tests.load.callers import create_terminals
-from tests.load.crowd import ClientGroup, Reader
+from tests.load.load_clients import ClientGroup, Reader
 from tests.production import Production, is_live
 from tests.waiting import wait_for
 

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from service.fleet.firmware import actions
 from stack import firmware
 from stack.home import Home
-from tests import maker, people
+from tests import firmware_key, people
 from tests.conftest import start_service
 from tests.load.cut import FirmwareRelay, running_relay
 from tests.load.shops import OLD_VERSION, FleetOperator, Shop, simulated_fleet
@@ -56,7 +56,7 @@ class RolloutScene:
 def scene(running_servers: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RolloutScene]:
     folder = tmp_path_factory.mktemp("rollouts")
     key, other_key = folder / "maker.key", folder / "other.key"
-    key.write_bytes(base64.b64encode(maker.SEED))
+    key.write_bytes(base64.b64encode(firmware_key.SEED))
     firmware.make_key(other_key)
     image = folder / "tc200.bin"
     image.write_bytes(IMAGE)
@@ -72,7 +72,7 @@ def scene(running_servers: Home, tmp_path_factory: pytest.TempPathFactory) -> It
         assert port is not None
         breaking_relay = exit_stack.enter_context(running_relay(("127.0.0.1", port), breaks_after=BREAKS_AFTER))
         watched_relay = exit_stack.enter_context(running_relay(("127.0.0.1", port)))
-        good = Shop(folder / "good", "TC200-GOOD", breaking_relay.url, maker.PUBLIC_KEY)
+        good = Shop(folder / "good", "TC200-GOOD", breaking_relay.url, firmware_key.PUBLIC_KEY)
         forged = Shop(folder / "wary", "TC200-WARY", watched_relay.url, firmware.public_key(other_key))
         rollout_scene = RolloutScene(operator, breaking_relay, watched_relay, good, forged)
         rollout_scene.customers = {name: operator.customer(name) for name in ("good", "bad", "forged")}

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 
-from tests.load.crowd import Client, RunningProduct, Unavailable
+from tests.load.load_clients import Client, RunningProduct, Unavailable
 from tests.load.shops import Shop
 
 VENDORS = ("twilio", "bland", "stripe")

@@ -8,7 +8,7 @@ import psutil
 
 from tests import rls_bypass
 from tests.load import answers, past, screens
-from tests.load.ground import TERMINALS, create_session
+from tests.load.environment import TERMINALS, create_session
 from tests.load.rows import Claim, RowResult
 from tests.stack import Stack
 

@@ -88,11 +88,11 @@ def _with(fault: Fault, copy: Path, tests: list[str]) -> str:
 def _first_failure(tests: list[str], copy: Path) -> str:
     """The id of the test that failed first, or why there is none; empty where nothing failed."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:randomly"]
-    asked = copy / "asked"
-    asked.write_text("\n".join(tests))
+    test_list = copy / "tests.txt"
+    test_list.write_text("\n".join(tests))
     try:
         done = subprocess.run(
-            [*command, f"@{asked}"],
+            [*command, f"@{test_list}"],
             cwd=copy,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -164,9 +164,9 @@ def main() -> int:
     of_run = commands.add_parser("run")
     of_run.add_argument("--seed", required=True)
     of_run.add_argument("--count", type=int, default=COUNT)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     KEPT.mkdir(parents=True, exist_ok=True)
-    return record() if asked.command == "record" else run(asked.seed, asked.count)
+    return record() if arguments.command == "record" else run(arguments.seed, arguments.count)
 
 
 if __name__ == "__main__":

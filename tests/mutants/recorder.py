@@ -59,9 +59,9 @@ class Recorded:
         """Those that run one of these lines of the product's file, or any of it where none does, those first that run
         least beside it."""
         # Of a line that is run by an import, no test is named.
-        found = self._found(path, lines) - {""} or self._found(path, ()) - {""}
-        return sorted(found, key=lambda name: (self._breadth[name], name))
+        test_names = self._tests_of(path, lines) - {""} or self._tests_of(path, ()) - {""}
+        return sorted(test_names, key=lambda name: (self._breadth[name], name))
 
-    def _found(self, path: str, lines: Collection[int]) -> set[str]:
+    def _tests_of(self, path: str, lines: Collection[int]) -> set[str]:
         by_lines = [part.contexts_by_lineno(str(self._root / path)) for part in self._parts]
         return {name for by_line in by_lines for line in lines or by_line for name in by_line.get(line, ())}

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.sandbox.ear import WebhookReceiver, running_receiver
 from tests.sandbox.process import Sandbox, running_sandbox
+from tests.sandbox.webhook_receiver import WebhookReceiver, running_receiver
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.sandbox.ear import WebhookReceiver
 from tests.sandbox.process import BLAND_KEY, BLAND_SECRET, Sandbox, running_sandbox
+from tests.sandbox.webhook_receiver import WebhookReceiver
 from tests.waiting import wait_for
 
 SHOP = "+81312345678"
@@ -193,9 +193,9 @@ def test_a_number_in_another_call_is_busy_and_reported_as_overlapped(sandbox: Sa
 def test_a_webhook_is_signed_over_its_bytes_and_not_retried(sandbox: Sandbox, receiver: WebhookReceiver) -> None:
     receiver.statuses.append(500)
     call_id = place(sandbox, webhook=f"{receiver.url}bland")
-    wait_for(lambda: receiver.heard)
+    wait_for(lambda: receiver.received)
 
-    [(headers, body)] = receiver.heard
+    [(headers, body)] = receiver.received
     assert headers["X-Webhook-Signature"] == hmac.new(BLAND_SECRET.encode(), body, hashlib.sha256).hexdigest()
     assert "お電話ありがとうございます" in body.decode()
     assert json.loads(body) == details(sandbox, call_id)
@@ -208,14 +208,14 @@ def test_a_webhook_can_be_requested_again(sandbox: Sandbox, receiver: WebhookRec
     call_id = place(sandbox, webhook=receiver.url)
     await_end(sandbox, call_id)
     wait_for(lambda: sandbox.webhooks("bland")[0]["done"])
-    assert receiver.heard == []
+    assert receiver.received == []
 
     stored = sandbox.http.get(f"/v1/postcall/webhooks/{call_id}", headers=KEY).json()["data"]
     assert (stored["payload"], stored["url"]) == (details(sandbox, call_id), receiver.url)
     resent = sandbox.http.post("/v1/postcall/webhooks/resend", json={"call_ids": [call_id, "x"]}, headers=KEY).json()
     assert [webhook["call_id"] for webhook in resent["data"]] == [call_id]
     assert len(resent["errors"]) == 1
-    wait_for(lambda: receiver.heard)
+    wait_for(lambda: receiver.received)
     assert receiver.events()[0]["call_id"] == call_id
     assert sandbox.http.get("/v1/postcall/webhooks/x", headers=KEY).status_code == 404
 
@@ -230,7 +230,7 @@ def test_a_call_can_be_stopped_while_it_is_not_over(sandbox: Sandbox, receiver: 
     for call_id in (talking, ringing):
         stopped = sandbox.http.post(f"/v1/calls/{call_id}/stop", headers=KEY)
         assert stopped.json() == {"status": "success", "message": "Call ended successfully."}
-    wait_for(lambda: len(receiver.heard) == 2)
+    wait_for(lambda: len(receiver.received) == 2)
     again = sandbox.http.post(f"/v1/calls/{talking}/stop", headers=KEY)
     assert (again.status_code, again.json()["message"]) == (400, "SID not found for the given c_id.")
 

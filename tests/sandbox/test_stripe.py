@@ -12,8 +12,8 @@ import pytest
 import stripe
 from stripe import RequestsClient, StripeClient, WebhookSignature
 
-from tests.sandbox.ear import WebhookReceiver
 from tests.sandbox.process import STRIPE_KEY, STRIPE_SECRET, Sandbox, running_sandbox
+from tests.sandbox.webhook_receiver import WebhookReceiver
 from tests.waiting import wait_for
 
 HALF_HOUR = 1800
@@ -299,10 +299,10 @@ def test_events_are_signed_and_complete(sandbox: Sandbox, receiver: WebhookRecei
         "charge.dispute.created",
         "refund.updated",
     ]
-    wait_for(lambda: len(receiver.heard) == len(event_types))
+    wait_for(lambda: len(receiver.received) == len(event_types))
 
     assert sorted(event["type"] for event in receiver.events()) == sorted(event_types)
-    for headers, body in receiver.heard:
+    for headers, body in receiver.received:
         assert WebhookSignature.verify_header(body, headers["Stripe-Signature"], STRIPE_SECRET, 300)
         with pytest.raises(stripe.SignatureVerificationError):
             WebhookSignature.verify_header(body + b" ", headers["Stripe-Signature"], STRIPE_SECRET, 300)
@@ -319,11 +319,11 @@ def test_both_secrets_sign_during_a_rotation(sandbox: Sandbox, receiver: Webhook
     sandbox.target("stripe", receiver.url, ["whsec_old", "whsec_new"])
     try:
         sandbox.pay(create(sandbox).id)
-        wait_for(lambda: len(receiver.heard) == 2)
+        wait_for(lambda: len(receiver.received) == 2)
     finally:
         sandbox.target("stripe", receiver.url, [STRIPE_SECRET])
 
-    [(headers, body), _] = receiver.heard
+    [(headers, body), _] = receiver.received
     for secret in ("whsec_old", "whsec_new"):
         assert WebhookSignature.verify_header(body, headers["Stripe-Signature"], secret, 300)
     with pytest.raises(stripe.SignatureVerificationError):
@@ -335,10 +335,10 @@ def test_single_kinds_of_events_are_withheld_and_repeated(sandbox: Sandbox, rece
     sandbox.fault("stripe", "drop", operation="webhook:checkout.session.completed", count=1)
     sandbox.fault("stripe", "duplicate", operation="webhook:payment_intent.succeeded", count=1)
     sandbox.pay(create(sandbox).id)
-    wait_for(lambda: len(receiver.heard) == 2)
+    wait_for(lambda: len(receiver.received) == 2)
     [withheld] = sandbox.webhooks("stripe", "webhook:checkout.session.completed")
     sandbox.send_again(withheld["id"], times=3)
-    wait_for(lambda: len(receiver.heard) == 5)
+    wait_for(lambda: len(receiver.received) == 5)
 
     assert [event["type"] for event in receiver.events()] == 2 * ["payment_intent.succeeded"] + 3 * [
         "checkout.session.completed"
@@ -350,7 +350,7 @@ def test_an_event_that_was_not_accepted_is_retried(sandbox: Sandbox, receiver: W
     sandbox.target("stripe", receiver.url)
     receiver.statuses.append(500)
     client(sandbox).v1.checkout.sessions.expire(create(sandbox).id)
-    wait_for(lambda: len(receiver.heard) == 2)
+    wait_for(lambda: len(receiver.received) == 2)
 
     assert len({event["id"] for event in receiver.events()}) == 1
 

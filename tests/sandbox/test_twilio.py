@@ -13,8 +13,8 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
-from tests.sandbox.ear import WebhookReceiver
 from tests.sandbox.process import TWILIO_SID, TWILIO_TOKEN, Sandbox, running_sandbox
+from tests.sandbox.webhook_receiver import WebhookReceiver
 from tests.waiting import wait_for
 
 PHONE, SENDER = "+819012345678", "+815031234567"
@@ -140,10 +140,10 @@ def test_a_message_that_is_not_delivered_in_time_is_given_up(sandbox: Sandbox) -
 def test_callbacks_are_signed_over_the_whole_url(sandbox: Sandbox, receiver: WebhookReceiver) -> None:
     url = f"{receiver.url}twilio?effect=k-1&x=%E3%81%82"
     send(sandbox, status_callback=url)
-    wait_for(lambda: len(receiver.heard) == 2)
+    wait_for(lambda: len(receiver.received) == 2)
 
     validator = RequestValidator(TWILIO_TOKEN)
-    for (headers, _), form, status in zip(receiver.heard, receiver.forms(), ("sent", "delivered"), strict=True):
+    for (headers, _), form, status in zip(receiver.received, receiver.forms(), ("sent", "delivered"), strict=True):
         assert (form["MessageStatus"], form["To"], form["AccountSid"]) == (status, PHONE, TWILIO_SID)
         assert validator.validate(url, form, headers["X-Twilio-Signature"])
         assert not validator.validate(url, form | {"MessageStatus": "failed"}, headers["X-Twilio-Signature"])
@@ -157,7 +157,7 @@ def test_callbacks_are_signed_over_the_whole_url(sandbox: Sandbox, receiver: Web
 def test_a_callback_has_the_error_code_and_is_not_retried(sandbox: Sandbox, receiver: WebhookReceiver) -> None:
     receiver.statuses += [500, 500]
     send(sandbox, to="+819000030005", status_callback=receiver.url)
-    wait_for(lambda: len(receiver.heard) == 2)
+    wait_for(lambda: len(receiver.received) == 2)
 
     assert [form.get("ErrorCode") for form in receiver.forms()] == [None, "30005"]
     wait_for(lambda: all(webhook["done"] for webhook in sandbox.webhooks("twilio")))
@@ -168,15 +168,15 @@ def test_callbacks_are_withheld_repeated_reordered_and_sent_again(sandbox: Sandb
     sandbox.fault("twilio", "drop", operation="callback:sent", count=1)
     sandbox.fault("twilio", "duplicate", operation="callback:delivered", count=1)
     send(sandbox, status_callback=receiver.url)
-    wait_for(lambda: len(receiver.heard) == 2)
+    wait_for(lambda: len(receiver.received) == 2)
     [withheld] = sandbox.webhooks("twilio", "callback:sent")
     switch = sandbox.fault("twilio", "reorder", operation="callback")
     send(sandbox, status_callback=receiver.url)
     wait_for(lambda: sum(webhook["held"] for webhook in sandbox.webhooks("twilio")) == 2)
     sandbox.switch_off(switch)
-    wait_for(lambda: len(receiver.heard) == 4)
+    wait_for(lambda: len(receiver.received) == 4)
     sandbox.send_again(withheld["id"], times=2)
-    wait_for(lambda: len(receiver.heard) == 6)
+    wait_for(lambda: len(receiver.received) == 6)
 
     sent_statuses = [form["MessageStatus"] for form in receiver.forms()]
     assert sent_statuses == ["delivered", "delivered", "delivered", "sent", "sent", "sent"]
@@ -187,13 +187,13 @@ def test_redirected_callbacks_are_signed_for_the_requested_url(sandbox: Sandbox,
     sandbox.target("twilio", f"{receiver.url}inside")
     try:
         send(sandbox, status_callback=requested_url)
-        wait_for(lambda: receiver.heard)
+        wait_for(lambda: receiver.received)
     finally:
         sandbox.target("twilio", "")
 
     assert receiver.paths[0] == "/inside?effect=k-9"
     assert RequestValidator(TWILIO_TOKEN).validate(
-        requested_url, receiver.forms()[0], receiver.heard[0][0]["X-Twilio-Signature"]
+        requested_url, receiver.forms()[0], receiver.received[0][0]["X-Twilio-Signature"]
     )
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.agencies.corporations.schemas import Facts
 from service.agencies.fields.schemas import Search
-from service.agencies.requests.schemas import RequestRow, Said
+from service.agencies.requests.schemas import CommentText, RequestRow
 from service.core.edits import Edit
 from service.core.values.texts import Day, RecordId, RecordVersion
 
@@ -81,7 +81,7 @@ class CaseChange(Edit):
     site_count: Annotated[int, Field(ge=0, le=999)] | None = None
 
 
-class OfCase(Said):
+class OfCase(CommentText):
     """A message about a request. `version` is the one that was read."""
 
     version: RecordVersion
@@ -97,7 +97,7 @@ class PutRight(OfCase):
     """How the deficiencies were resolved."""
 
 
-class NewComment(Said):
+class NewComment(CommentText):
     site_id: RecordId | None = None
 
 

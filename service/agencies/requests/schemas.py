@@ -33,7 +33,7 @@ class RequestRow(BaseModel):
     updated_at: datetime
 
 
-class Said(BaseModel):
+class CommentText(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     message: Annotated[str, Field(min_length=1, max_length=1000, pattern=NO_NUL), NotBlank, WithoutCard]

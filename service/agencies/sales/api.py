@@ -80,7 +80,7 @@ async def comments(page_request: Listed, request_id: PathId) -> Response:
 
 
 @router.post("/{request_id}/comments", status_code=204, responses=refusals(404))
-def comment(actor: Sender, db: Db, request_id: PathId, new: request_schemas.Said) -> None:
+def comment(actor: Sender, db: Db, request_id: PathId, new: request_schemas.CommentText) -> None:
     request_actions.add_comment(db, actor, requests.get_request(db, actor, request_id, lock=True), new.message)
 
 

@@ -171,10 +171,10 @@ def contains(*columns: Column) -> Filter:
 
 @dataclass(frozen=True)
 class _Statement:
-    """Compiled for the driver; `given` are the statement's own values, `columns` the names of an item's values."""
+    """Compiled for the driver; `own_values` are the statement's own values, `columns` the names of an item's values."""
 
     text: str
-    given: Mapping[str, Any]
+    own_values: Mapping[str, Any]
     columns: tuple[str, ...]
 
 
@@ -252,7 +252,7 @@ class Listing(Generic[Item]):
             values |= {} if value is None else {"after_key": value}
         db.flush()
         statement = self._statement(names, sort, limit, start)
-        rows = fetch(db, statement.text, {**statement.given, **values})
+        rows = fetch(db, statement.text, {**statement.own_values, **values})
         last = rows[limit - 1] if len(rows) > limit else None
         # A row's last three values are not part of the item: its position (two) and the total.
         items = [dict(zip(statement.columns, row, strict=False)) for row in rows[:limit]]

@@ -49,18 +49,18 @@ log = structlog.get_logger()
 class Samples:
     """Ends of the primary's WAL by our own monotonic clock: (time, bytes), the oldest first."""
 
-    known: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=MAX_SAMPLES))
+    entries: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=MAX_SAMPLES))
 
     def reached(self, replayed: int, since: float) -> bool:
         """Whether `replayed` includes all that was written until `since`. False without a sample from then on."""
-        wal_end = next((end for sampled_at, end in self.known if sampled_at >= since), None)
+        wal_end = next((end for sampled_at, end in self.entries if sampled_at >= since), None)
         return wal_end is not None and replayed >= wal_end
 
     def behind(self, replayed: int, now: float) -> float | None:
         """The lag in seconds, 0 at the newest sample; None when it is longer than the samples go back."""
-        if not self.known or replayed >= self.known[-1][1]:
+        if not self.entries or replayed >= self.entries[-1][1]:
             return 0.0
-        reached_at = next((sampled_at for sampled_at, end in reversed(self.known) if end <= replayed), None)
+        reached_at = next((sampled_at for sampled_at, end in reversed(self.entries) if end <= replayed), None)
         return None if reached_at is None else now - reached_at
 
 
@@ -107,7 +107,7 @@ class ReplicaWatch:
         with contextlib.suppress(psycopg.Error):
             # Without the primary no sample is added, and the samples become too old.
             self._primary = _connected(self._primary, settings().direct_url)
-            self.samples.known.append((started, _fetch_row(self._primary, _WAL_END)[0]))
+            self.samples.entries.append((started, _fetch_row(self._primary, _WAL_END)[0]))
         try:
             self._replica = _connected(self._replica, settings().database_read_url.get_secret_value())
             replays, replayed = _fetch_row(self._replica, f"SELECT {_STATE}")
@@ -193,7 +193,7 @@ def _session_or_reason(scopes: Scopes, since_write: str | None) -> Session | str
         return replica_watch.state
     since, reason = max((arrived - seconds_since_write, "just written"), (arrived - replica_watch.limit, "late"))
     # Saves a query: no sample is recent enough yet.
-    if not replica_watch.samples.known or replica_watch.samples.known[-1][0] < since:
+    if not replica_watch.samples.entries or replica_watch.samples.entries[-1][0] < since:
         return reason
     session = _sessions()()
     scope_settings = scopes.as_settings()

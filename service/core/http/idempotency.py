@@ -102,7 +102,7 @@ class IdempotentRequest:
 
 
 def find_idempotent_request(request: Request) -> IdempotentRequest | None:
-    idempotent_request: IdempotentRequest | None = getattr(request.state, "once", None)
+    idempotent_request: IdempotentRequest | None = getattr(request.state, "idempotent_request", None)
     return idempotent_request
 
 
@@ -197,7 +197,7 @@ def _with_idempotency(handle: Handler) -> Handler:
         key = request.headers.get(HEADER)
         if key is None:
             return await handle(request)
-        idempotent_request = request.state.once = IdempotentRequest(key, await _digest(request))
+        idempotent_request = request.state.idempotent_request = IdempotentRequest(key, await _digest(request))
         try:
             response = await handle(request)
         except Replay as replay:

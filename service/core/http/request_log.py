@@ -31,8 +31,8 @@ class RequestLog:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given_id = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-        request_id = given_id.decode() if VALID_REQUEST_ID.match(given_id) else uuid.uuid4().hex
+        caller_id = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+        request_id = caller_id.decode() if VALID_REQUEST_ID.match(caller_id) else uuid.uuid4().hex
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started, status = time.perf_counter(), 500

@@ -330,7 +330,7 @@ class Simulation:
             if call["is_active"]:
                 self._end_call(call, reading, at)
                 ended = e.CallEnded(number=effect.number, shop=shop.id, answer=reading.answer)
-                self.apply_event(booking, ended, at, "bland", note=reading.told)
+                self.apply_event(booking, ended, at, "bland", note=reading.operator_note)
 
         ringing = booking.rng.randrange(4, 15)
         self.schedule(placed_at + SECOND * (ringing + (reading.seconds or 0)), end)

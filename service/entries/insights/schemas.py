@@ -57,7 +57,7 @@ class Quarter(BaseModel):
     exits: float
 
 
-class Found(BaseModel):
+class ScanRow(BaseModel):
     """A row of one of the lists."""
 
     CSV_HEADER: ClassVar[tuple[str, ...]] = ("日付", "時刻", "保護者名", "関連園児名")
@@ -72,10 +72,10 @@ class Found(BaseModel):
         return f"{at:%Y-%m-%d}", f"{at:%H:%M:%S}", self.parent_name, "、".join(self.child_names)
 
 
-class Late(Found):
+class Late(ScanRow):
     """Picked up after the nursery had closed."""
 
-    CSV_HEADER = (*Found.CSV_HEADER, "閉園からの分数")
+    CSV_HEADER = (*ScanRow.CSV_HEADER, "閉園からの分数")
 
     minutes: int
 
@@ -83,8 +83,8 @@ class Late(Found):
         return (*super().csv_row(), str(self.minutes))
 
 
-class Odd(Found):
-    CSV_HEADER = (*Found.CSV_HEADER, "入/出", "理由", "いつもとの差（分）")
+class Odd(ScanRow):
+    CSV_HEADER = (*ScanRow.CSV_HEADER, "入/出", "理由", "いつもとの差（分）")
 
     entry_type: EntryType
     kind: UnusualKind

@@ -245,7 +245,7 @@ def scope_label(common: SharedScope, first: Trouble) -> str:
             return "複数の顧客・回線"
 
 
-def notice_mail(notices: Sequence[IncidentNotice], found_at: str, url: str) -> tuple[str, str]:
+def notice_mail(notices: Sequence[IncidentNotice], detected_at: str, url: str) -> tuple[str, str]:
     """Subject and text of the mail about new incidents detected at the same time."""
     subject = f"【Genba】{notices[0].headline}"
     if len(notices) > 1:
@@ -256,7 +256,7 @@ def notice_mail(notices: Sequence[IncidentNotice], found_at: str, url: str) -> t
         shown.append("（以下は省略しました。画面で確認してください）")
     incident_count = f"次の{len(notices)}件の障害" if len(notices) > 1 else "次の障害"
     text = (
-        f"{found_at} に、{incident_count}を検知しました。\n"
+        f"{detected_at} に、{incident_count}を検知しました。\n"
         "5分以内に初動確認をお願いします。\n\n" + "\n".join(shown) + f"\n\nアラート一覧: {url}\n"
     )
     return subject, text
@@ -268,14 +268,14 @@ def _member_lines(notice: IncidentNotice) -> Iterable[str]:
         yield f"  {member.alert_type.label}: {member.message}"
 
 
-def notice_post(notices: Sequence[IncidentNotice], found_at: str, url: str) -> str:
+def notice_post(notices: Sequence[IncidentNotice], detected_at: str, url: str) -> str:
     """The same as a shorter Slack post. Slack's three special characters are escaped."""
     shown = notices[:MAX_POST_LINES]
     lines = [f"• {escape_for_slack(notice.headline)}{escape_for_slack(_serial(notice))}" for notice in shown]
     if len(notices) > len(shown):
         lines.append(f"• ほか{len(notices) - len(shown)}件")
     return (
-        f"【Genba】障害を{len(notices)}件検知しました（{found_at}）\n"
+        f"【Genba】障害を{len(notices)}件検知しました（{detected_at}）\n"
         + "\n".join(lines)
         + f"\n<{url}|アラート一覧を開く>"
     )

@@ -59,7 +59,7 @@ class Tokens:
         # Negative cache: hashes of unknown tokens, for a short time, so that retries do not block the look-up.
         self._unknown: dict[bytes, float] = {}
         self._change_count = 0
-        self._looking: Connection | None = None
+        self._lookup_connection: Connection | None = None
         self._lookup = asyncio.Lock()
         self._lookups_waiting = 0
 
@@ -84,13 +84,13 @@ class Tokens:
         """Looks the token up in the database: a new token may be used before the notification about it arrives."""
         if self._unknown.get(token_hash, 0) > time.monotonic():
             return None
-        if self._looking is None or self._lookups_waiting >= MAX_LOOKUP_QUEUE:
+        if self._lookup_connection is None or self._lookups_waiting >= MAX_LOOKUP_QUEUE:
             raise problems.Unavailable("ただいま端末を確認できません。しばらく待ってから再送してください。")
         self._lookups_waiting += 1
         changes = self._change_count
         try:
             async with self._lookup:
-                cursor = await self._looking.execute(SELECT_TOKENS + " AND token_hash = %b", [token_hash])
+                cursor = await self._lookup_connection.execute(SELECT_TOKENS + " AND token_hash = %b", [token_hash])
                 row = await cursor.fetchone()
         except psycopg.Error:
             raise problems.Unavailable("ただいま端末を確認できません。しばらく待ってから再送してください。") from None
@@ -111,7 +111,7 @@ class Tokens:
         while True:
             try:
                 async with await connect(self._conninfo) as connection, await connect(self._conninfo) as listener:
-                    self._looking = connection
+                    self._lookup_connection = connection
                     async with asyncio.TaskGroup() as group:
                         group.create_task(self._follow_tokens(listener))
                         group.create_task(self._record_alive(connection))
@@ -119,7 +119,7 @@ class Tokens:
                 for failure in failures.exceptions:
                     log.warning("starting again beside the batcher", error=str(failure).partition("\n")[0])
             finally:
-                self._looking = None
+                self._lookup_connection = None
                 # From here on a revocation could be missed, so the cache is cleared until it is read again.
                 self._terminals.clear()
             await asyncio.sleep(RECONNECT_SECONDS)

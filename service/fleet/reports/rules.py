@@ -218,11 +218,11 @@ def _terminals(excerpt: ListExcerpt[TerminalItem]) -> list[Block]:
     ]
     rows = []
     for row in excerpt.rows:
-        heard = row.last_heartbeat_at
-        usages = [f"{row.cpu_usage}%", f"{row.memory_usage}%"] if heard else [None, None]
+        last_heartbeat_at = row.last_heartbeat_at
+        usages = [f"{row.cpu_usage}%", f"{row.memory_usage}%"] if last_heartbeat_at else [None, None]
         badge = Badge(STATUS_LABELS[row.status], _TONES[row.status])
-        heard_text = format_local_datetime(heard) if heard else "通信なし"
-        rows.append([row.serial_number, row.customer_name, row.store_name, badge, heard_text, *usages])
+        last_heartbeat_text = format_local_datetime(last_heartbeat_at) if last_heartbeat_at else "通信なし"
+        rows.append([row.serial_number, row.customer_name, row.store_name, badge, last_heartbeat_text, *usages])
     table = Table(columns, rows, "端末はまだ登録されていません。")
     order = [Note("対応が必要な端末から順に並べています。")] if rows else []
     return [*order, *_with_omitted_note(table, excerpt, "台", "端末の画面")]

@@ -83,7 +83,7 @@ def _diagnosis(db: Session, terminal: Terminal, state: TerminalState) -> schemas
     deadline, now = state.offline_after, app_now(db)
     opens_at = state.alert_after if settings().learned_hours and state.status == Status.OFFLINE else None
     facts = rules.Facts(
-        heard=state.last_heartbeat_at is not None,
+        has_heartbeat=state.last_heartbeat_at is not None,
         silent=state.status == Status.OFFLINE or (deadline is not None and deadline < now),
         shut_down=state.shutdown_at is not None,
         closed=opens_at is not None and opens_at > now,

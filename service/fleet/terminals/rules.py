@@ -38,7 +38,7 @@ class Neighbours:
 class Facts:
     """`store`: the neighbours in the same store; `network`: those on the same network in other stores."""
 
-    heard: bool
+    has_heartbeat: bool
     silent: bool
     shut_down: bool
     closed: bool
@@ -51,7 +51,7 @@ class Facts:
 
 
 def diagnose(facts: Facts) -> Finding:
-    if not facts.heard:
+    if not facts.has_heartbeat:
         return Finding.NEVER_HEARD
     if facts.shut_down:
         return Finding.SHUT_DOWN  # The agent reported the shutdown itself: no need to wait for the silence.

@@ -45,7 +45,7 @@ NEEDS_PHONE = "予約の確認とキャンセルには、予約時の電話番�
 NOT_FOUND = "該当する予約が見つかりません。予約ID（QRV-で始まる10文字）と、予約時の電話番号をお客様に確認してください。"
 _CANCELLED_STATES = frozenset({State.CANCELLED, State.REFUND_PENDING, State.REFUNDED})
 
-Said = TypeVar("Said", bound=schemas.Answer)
+AnswerType = TypeVar("AnswerType", bound=schemas.Answer)
 
 
 @dataclass(frozen=True)
@@ -288,7 +288,7 @@ def _find_reservation(db: Session, assistant: Assistant, code: str, phone: str |
     return reservation
 
 
-def _with_guide(db: Session, assistant: Assistant, answer: Said) -> Said:
+def _with_guide(db: Session, assistant: Assistant, answer: AnswerType) -> AnswerType:
     """Adds the guide to the first answer to each token (document 3.1.3)."""
     if assistant.greeted_at is not None:
         return answer

@@ -95,9 +95,13 @@ def _score_item(score: rules.Score) -> schemas.ScoreItem:
 
 
 def _shop_item(shop: Called, statistics: CallStatistics) -> schemas.ShopItem:
-    known = statistics.of(shop.id)
+    shop_statistics = statistics.of(shop.id)
     return schemas.ShopItem(
-        **shop.model_dump(), known_calls=known.calls, known_ok=known.ok, likely=known.share, minutes=known.minutes
+        **shop.model_dump(),
+        known_calls=shop_statistics.calls,
+        known_ok=shop_statistics.ok,
+        likely=shop_statistics.share,
+        minutes=shop_statistics.minutes,
     )
 
 

@@ -67,7 +67,7 @@ def handle_call_poll(db: Session, call_id: int, details: Mapping[str, Any] | Non
     call.reading = reading.model_dump(mode="json", exclude={"transcript"})
     call.transcript = [line.model_dump() for line in reading.transcript]
     call.read_answer, call.seconds = reading.answer.value, reading.seconds
-    _end_call(db, reservation, call, reading.answer, reading.told)
+    _end_call(db, reservation, call, reading.answer, reading.operator_note)
     return reading.why
 
 

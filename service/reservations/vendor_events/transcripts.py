@@ -59,7 +59,7 @@ class Reading(BaseModel):
     transcript: tuple[Line, ...] = ()
 
     @property
-    def told(self) -> str:
+    def operator_note(self) -> str:
         """The reason and the change that the shop asked for: what operators need to know."""
         return f"{self.why}{self.change}。" if self.change else self.why
 

@@ -17,7 +17,7 @@ from service.core.outbox.records import OutboxMessage
 from service.core.settings import settings
 from service.entries.cards import actions, rules
 from service.entries.models import Card, Child, Nursery, Parent
-from tests import paper, people
+from tests import pdfs, people
 from tests.api.entries.test_masters import sign_in_member
 
 SignIn = Callable[..., TestClient]
@@ -131,14 +131,14 @@ def test_paper_cards_are_read_at_the_documents_size_and_lead_to_the_phone(
 
     pdf = client.get("/api/entries/cards/sheet.pdf", params={"nursery_id": sakura.id})
 
-    [codes] = paper.barcodes(pdf.content)
-    assert paper.page_sizes(pdf.content) == {(210, 297)}
+    [codes] = pdfs.barcodes(pdf.content)
+    assert pdfs.page_sizes(pdf.content) == {(210, 297)}
     assert sorted((kind, text) for kind, text, _, _ in codes) == [
         ("Code128", "1"),
         ("Code128", "123456"),
         ("QRCode", url),
     ]
-    [page] = paper.page_texts(pdf.content)
+    [page] = pdfs.page_texts(pdf.content)
     for label in ("山田花子 様", "佐藤太郎 様", "123456", "さくら保育園", "使い方"):
         assert label in page
     assert rules.HOW_TO in page.replace(" ", "")

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from service.core.values.times import at
 from service.entries.attendance.models import Attendance
 from service.entries.models import Child, EntryExitLog, Nursery
-from tests import paper
+from tests import pdfs
 from tests.api.entries.test_masters import sign_in_member
 
 FIRST = date(2026, 1, 5)
@@ -52,7 +52,7 @@ def test_the_paper_list_has_each_child_of_the_nursery_by_class_and_room_to_sign(
     response = client.get("/api/entries/paper-list.pdf")
 
     assert response.headers["content-type"] == "application/pdf"
-    [page] = (text.replace(" ", "") for text in paper.page_texts(response.content))
+    [page] = (text.replace(" ", "") for text in pdfs.page_texts(response.content))
     assert "紙の入退台帳" in page
     assert "さくら保育園" in page
     assert "園児3人" in page
@@ -87,7 +87,7 @@ def test_a_childs_month_as_pdf_and_csv(db: Session, client: TestClient, sakura: 
     printed = client.get(f"/api/entries/children/{child}/months/2026-01/report.pdf")
     exported = client.get(f"/api/entries/children/{child}/months/2026-01/report.csv")
 
-    [page] = (text.replace(" ", "") for text in paper.page_texts(printed.content))
+    [page] = (text.replace(" ", "") for text in pdfs.page_texts(printed.content))
     assert "出欠の詳細レポート" in page
     assert "2026/1/12（月）出席（スキャンから）08:20:0018:40:00" in page
     rows = lines(exported.text)

@@ -21,8 +21,8 @@ from service.fleet.firmware import actions
 from service.fleet.firmware.models import Firmware, Rollout, UpdateTask
 from service.fleet.models import TerminalState
 from service.fleet.settings import settings
-from tests import factories, maker, people
-from tests.api.fleet.test_agent_doors import EnrolledAgent
+from tests import factories, firmware_key, people
+from tests.api.fleet.test_agent_routes import EnrolledAgent
 
 SignIn = Callable[..., TestClient]
 IMAGE = random.Random(7).randbytes(300_000)
@@ -37,7 +37,7 @@ def upload(client: TestClient, content: bytes = IMAGE) -> str:
 
 
 def register(client: TestClient, version: str = "2.0.0", **changes: Any) -> httpx2.Response:
-    body = {"file_id": upload(client), "version": version, "signature": maker.sign(version, IMAGE)} | changes
+    body = {"file_id": upload(client), "version": version, "signature": firmware_key.sign(version, IMAGE)} | changes
     answer: httpx2.Response = client.post(f"{PATH}/firmwares", json=body)
     return answer
 
@@ -100,8 +100,8 @@ def test_a_signed_image_is_registered_and_audited(admin: TestClient, db: Session
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
-    "of another version": ({"version": "2.0.1", "signature": maker.sign("2.0.0", IMAGE)}, "一致しません"),
-    "of another content": ({"signature": maker.sign("2.0.0", IMAGE + b"x")}, "一致しません"),
+    "of another version": ({"version": "2.0.1", "signature": firmware_key.sign("2.0.0", IMAGE)}, "一致しません"),
+    "of another content": ({"signature": firmware_key.sign("2.0.0", IMAGE + b"x")}, "一致しません"),
     "of nobody": ({"signature": "A" * 86 + "=="}, "一致しません"),
     "no signature": ({"signature": "署名です"}, "Base64"),
 }
@@ -239,7 +239,7 @@ def test_an_agent_reports_on_its_update_like_on_any_command(agent: EnrolledAgent
 
 def test_the_demo_has_two_images_that_its_own_key_has_signed(db: Session) -> None:
     for _ in range(2):
-        demo.fill(db, maker.SEED)
+        demo.fill(db, firmware_key.SEED)
     assert sorted(db.scalars(select(Firmware.version))) == ["1.1.0", "1.2.0"]
 
 

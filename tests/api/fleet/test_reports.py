@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from service.core.database.clock import app_now
 from service.fleet.models import TerminalState, heartbeats
-from tests import factories, paper
+from tests import factories, pdfs
 
 REPORT = "/api/fleet/reports/status.pdf"
 LABELS = "/api/fleet/terminals/labels.pdf"
@@ -62,7 +62,7 @@ def test_the_report_shows_the_state_of_the_fleet(sign_in: Callable[..., TestClie
     assert answer.headers["content-type"] == "application/pdf"
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["content-disposition"].startswith("inline; filename*=UTF-8''%E7%AB%AF")
-    text = "".join(paper.page_texts(answer.content))
+    text = "".join(pdfs.page_texts(answer.content))
     for expected in (
         "対応が必要な端末は2台です",
         "33.3",
@@ -79,7 +79,7 @@ def test_the_report_shows_the_state_of_the_fleet(sign_in: Callable[..., TestClie
 
 
 def test_the_report_of_an_empty_fleet_says_so_in_words(sign_in: Callable[..., TestClient]) -> None:
-    [text] = paper.page_texts(sign_in("vic", fleet="viewer").get(REPORT).content)
+    [text] = pdfs.page_texts(sign_in("vic", fleet="viewer").get(REPORT).content)
 
     assert "端末はまだ登録されていません。" in text
     assert "未解決のアラートはありません。" in text
@@ -106,10 +106,10 @@ def test_labels_carry_the_serial_number_of_each_terminal_of_a_customer(
 
     answer = client.get(LABELS, params={"customer_id": customer.id, "layout": "24", "start": 23})
 
-    first, second = paper.barcodes(answer.content)
+    first, second = pdfs.barcodes(answer.content)
     assert sorted(text for _, text, _, _ in [*first, *second]) == sorted(serials)
     assert (len(first), len(second)) == (2, 1)
-    assert serials[0] in paper.page_texts(answer.content)[0]
+    assert serials[0] in pdfs.page_texts(answer.content)[0]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from service.core.database.clock import app_now
 from service.loaners import queries
 from service.loaners.history.models import Event
 from service.loaners.models import Device, Model, Site
-from tests import paper
+from tests import pdfs
 
 SignIn = Callable[..., TestClient]
 PATH = "/api/loaners/devices"
@@ -277,8 +277,8 @@ def test_labels_carry_number_model_and_the_way_to_the_form(db: Session, sign_in:
     no_match = client.get(f"{PATH}/labels.pdf", params={"q": "nichts"})
     out_of_range = client.get(f"{PATH}/labels.pdf", params={"layout": "24", "start": 25})
 
-    assert [len(paper.page_texts(answer.content)) for answer in (chosen, all_labels)] == [1, 2]
-    page_text = paper.page_texts(chosen.content)[0].replace("\n", "")
+    assert [len(pdfs.page_texts(answer.content)) for answer in (chosen, all_labels)] == [1, 2]
+    page_text = pdfs.page_texts(chosen.content)[0].replace("\n", "")
     assert device["number"] in page_text
     assert "ThinkPad-X1-Carbon" in page_text
     assert (no_match.status_code, out_of_range.status_code) == (404, 422)

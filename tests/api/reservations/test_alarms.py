@@ -35,7 +35,7 @@ EMPTY_QUEUE: dict[str, Any] = {"queue_least": 0, "queue_most": 0} | NO_WAITING
 
 
 @pytest.fixture(autouse=True)
-def world(db: Session) -> None:
+def shops_and_services(db: Session) -> None:
     scene.fill(db)
     db.commit()
 

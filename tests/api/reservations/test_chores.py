@@ -37,7 +37,7 @@ def _engine(planned_engine: Engine) -> Engine:
 
 
 @pytest.fixture(autouse=True)
-def world(db: Session) -> None:
+def shops_and_services(db: Session) -> None:
     """Wednesday, 2031/1/8, at ten; the calendar is planned."""
     scene.fill(db)
     db.commit()

@@ -20,10 +20,10 @@ from service.reservations.state_machine import events as e
 from service.reservations.state_machine.states import Answer
 from service.reservations.vendor_events.messages import is_still_valid, record_sms_failure
 from tests.api.reservations import scene
-from tests.api.reservations.test_desk import get_reservation, olivia, post_action, sent_messages, world
+from tests.api.reservations.test_desk import get_reservation, olivia, post_action, sent_messages, shops_and_services
 
 SignIn = Callable[..., TestClient]
-__all__ = ["olivia", "world"]
+__all__ = ["olivia", "shops_and_services"]
 RIGHT_PHONE = "090-5555-0001"
 
 

@@ -33,7 +33,7 @@ RESERVATIONS = "/api/reservations/reservations"
 
 
 @pytest.fixture(autouse=True)
-def world(db: Session) -> None:
+def shops_and_services(db: Session) -> None:
     scene.fill(db)
     db.commit()
 

@@ -47,7 +47,7 @@ def _engine(planned_engine: Engine) -> Engine:
 
 
 @pytest.fixture(autouse=True)
-def world(db: Session) -> None:
+def shops_and_services(db: Session) -> None:
     """Wednesday, 2031/1/8, at ten: the fifth business day of January; the calendar is planned."""
     scene.fill(db)
     db.commit()

@@ -41,7 +41,7 @@ RESOLUTION = {"way": "faq", "outcome": "FAQのとおりに案内した"}
 
 
 @pytest.fixture(autouse=True)
-def world(db: Session) -> None:
+def shops_and_services(db: Session) -> None:
     """Wednesday, 2031/1/8 10:00."""
     scene.fill(db)
     db.commit()

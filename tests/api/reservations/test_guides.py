@@ -25,7 +25,7 @@ from service.reservations.guides.models import GuideFile, ShopManual
 from service.reservations.guides.rules import GUIDES, PUBLIC_AUDIENCES, SHOP_GUIDES
 from service.reservations.models import Plan, Shop
 from service.reservations.settings import settings
-from tests import paper
+from tests import pdfs
 from tests.api.reservations import partners, scene
 from tests.api.reservations.partners import SHOPS
 
@@ -36,7 +36,7 @@ INTERNAL = [guide.name for guide in GUIDES.values() if guide.audience not in PUB
 
 
 @pytest.fixture(autouse=True)
-def world(db: Session) -> None:
+def shops_and_services(db: Session) -> None:
     scene.fill(db)
     db.commit()
 
@@ -77,7 +77,7 @@ def test_a_page_and_its_pdf_say_the_same(client: TestClient, db: Session, name: 
     assert pdf.headers["content-type"] == "application/pdf"
     assert page.headers["content-security-policy"].startswith("default-src 'none'")
     page_text = article_text(page.text)
-    printed = "".join("".join(paper.page_texts(pdf.content)).split())
+    printed = "".join("".join(pdfs.page_texts(pdf.content)).split())
     texts = [text for text in guide_texts(content(queries.guide_report(db, GUIDES[name]))["sections"]) if text.strip()]
     assert len(texts) > 10
     for text in texts:
@@ -123,8 +123,8 @@ def test_a_price_that_changes_changes_page_and_pdf(client: TestClient, db: Sessi
 
     assert "5,777円" in client.get("/guides/quick-start").text
     after = client.get("/guides/quick-start.pdf").content
-    assert "5,777円" in "".join(paper.page_texts(after))
-    assert "5,777円" not in "".join(paper.page_texts(before))
+    assert "5,777円" in "".join(pdfs.page_texts(after))
+    assert "5,777円" not in "".join(pdfs.page_texts(before))
     # The second request does not render it again.
     assert client.get("/guides/quick-start.pdf").content == after
 

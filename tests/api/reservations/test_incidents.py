@@ -33,7 +33,7 @@ RECORD: dict[str, Any] = {"impact": "SMSの送信、約30人", "response": "送�
 
 
 @pytest.fixture(autouse=True)
-def world(db: Session) -> None:
+def shops_and_services(db: Session) -> None:
     scene.fill(db)
     db.commit()
 

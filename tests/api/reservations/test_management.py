@@ -21,7 +21,7 @@ from service.reservations.management import actions, queries
 from service.reservations.management.models import DayCounts, ManagementReport, MonthCounts
 from service.reservations.outgoing.models import Refund
 from stack.home import Home
-from tests import paper, people
+from tests import pdfs, people
 from tests.api.reservations import outcomes, scene
 from tests.api.reservations.outcomes import tokyo
 from tests.conftest import seeded_database
@@ -270,7 +270,7 @@ def test_a_month_is_exported_as_pdf(past: Session, mia: TestClient) -> None:
     count_at(past, 2031, 1, 8, 2, 30)
     response = mia.get(f"{MANAGEMENT}/report.pdf", params={"month": "2030-12"})
 
-    text = "".join(paper.page_texts(response.content))
+    text = "".join(pdfs.page_texts(response.content))
     assert "2030年12月の売上は¥11,000です" in text
     assert "フラワー銀座" in text
     assert "2031/1/8（水）2:30 時点の集計です" in text

@@ -30,7 +30,7 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture(autouse=True)
-def world(db: Session) -> None:
+def shops_and_services(db: Session) -> None:
     scene.fill(db)
     db.commit()
 

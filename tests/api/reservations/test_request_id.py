@@ -20,7 +20,7 @@ from service.core.outbox.queue import REQUEST_ID
 from service.core.outbox.records import OutboxMessage
 from tests.api.reservations import scene
 from tests.jobs.conftest import configure_clients
-from tests.sandbox.ear import running_receiver
+from tests.sandbox.webhook_receiver import running_receiver
 
 CLIENT_REQUEST_ID = "journey-0123456789"
 
@@ -48,18 +48,18 @@ def test_a_request_is_followed_to_the_vendor_by_its_id(
     [message] = db.scalars(select(OutboxMessage).where(OutboxMessage.topic == "sms"))
     assert message.payload[REQUEST_ID] == CLIENT_REQUEST_ID
 
-    with running_receiver() as ear:
+    with running_receiver() as receiver:
         account = {"twilio_account_sid": "AC" + "0" * 32, "twilio_auth_token": SecretStr("x"), "twilio_from": "+8150"}
-        configure_clients(monkeypatch, twilio_base_url=ear.url.rstrip("/"), **account)
+        configure_clients(monkeypatch, twilio_base_url=receiver.url.rstrip("/"), **account)
         db.execute(update(OutboxMessage).values(next_attempt_at=real_now()))
         db.commit()
         outbox_jobs.send_topic("sms")
-        [(headers, _)] = ear.heard
+        [(headers, _)] = receiver.received
     assert headers["X-Request-Id"] == CLIENT_REQUEST_ID
 
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     events = [line["event"] for line in lines if line.get("request_id") == CLIENT_REQUEST_ID]
     assert "audited" in events
     assert "request" in events
-    # The ear is not Twilio: the job's error has the same id.
+    # The receiver is not Twilio: the job's error has the same id.
     assert "message not sent" in events

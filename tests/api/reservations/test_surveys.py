@@ -33,7 +33,7 @@ QUARTER, IN_QUARTER = "2030-Q4", datetime(2030, 11, 20, 12, tzinfo=TOKYO)
 
 
 @pytest.fixture(autouse=True)
-def world(db: Session) -> None:
+def shops_and_services(db: Session) -> None:
     scene.fill(db)
     db.commit()
 

@@ -23,7 +23,7 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 
-from tests import paper
+from tests import pdfs
 from tests.api.callers import Operation as Generated
 from tests.api.callers import openapi_operations
 from tests.whole import service_app
@@ -156,7 +156,7 @@ class Walker:
             return answer.text.partition("\r\n")[2]  # column titles belong to no tenant
         if kind == WORKBOOK:
             return _cells(answer.content)
-        return "\n".join(paper.page_texts(answer.content)) if kind == "application/pdf" else answer.text
+        return "\n".join(pdfs.page_texts(answer.content)) if kind == "application/pdf" else answer.text
 
     @cached_property
     def permissions(self) -> frozenset[str]:

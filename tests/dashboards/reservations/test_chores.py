@@ -34,7 +34,7 @@ LIST = f"{PAGE}.list"
 
 
 @pytest.fixture(autouse=True)
-def world(db: Session) -> None:
+def shops_and_services(db: Session) -> None:
     """Wednesday, 2031/1/8, at ten: five daily chores and four monthly ones are due today."""
     scene.fill(db)
     holidays.top_up(db)

@@ -18,7 +18,7 @@ KEY = "reservations.customer"
 
 
 @pytest.fixture(autouse=True)
-def world(db: Session) -> None:
+def shops_and_services(db: Session) -> None:
     scene.fill(db)
     db.commit()
 

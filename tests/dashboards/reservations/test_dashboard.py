@@ -20,7 +20,7 @@ from tests.dashboards.pages import Screen, assert_survives_outage, texts, titles
 
 
 @pytest.fixture(autouse=True)
-def world(db: Session) -> None:
+def shops_and_services(db: Session) -> None:
     scene.fill(db)
     db.commit()
 

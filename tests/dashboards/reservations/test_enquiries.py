@@ -36,7 +36,7 @@ LIST, KEY, SURVEYS = "reservations.enquiries.list", "reservations.enquiry", "res
 
 
 @pytest.fixture(autouse=True)
-def world(db: Session) -> None:
+def shops_and_services(db: Session) -> None:
     scene.fill(db)
     db.commit()
 

@@ -31,7 +31,7 @@ LIST, KEY = "reservations.guides", "reservations.shop.manual"
 
 
 @pytest.fixture(autouse=True)
-def world(db: Session) -> None:
+def shops_and_services(db: Session) -> None:
     scene.fill(db)
     db.commit()
 

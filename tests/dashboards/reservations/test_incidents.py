@@ -27,7 +27,7 @@ LIST, KEY = "reservations.incidents.list", "reservations.incident"
 
 
 @pytest.fixture(autouse=True)
-def world(db: Session) -> None:
+def shops_and_services(db: Session) -> None:
     scene.fill(db)
     db.commit()
 

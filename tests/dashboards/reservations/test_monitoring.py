@@ -25,7 +25,7 @@ KEY = "reservations.monitoring"
 
 
 @pytest.fixture(autouse=True)
-def world(db: Session) -> None:
+def shops_and_services(db: Session) -> None:
     scene.fill(db)
     for name in ticks():
         record_job(db, name)

@@ -44,7 +44,7 @@ LIST, KEY, ACT, ROSTER = (
 
 
 @pytest.fixture(autouse=True)
-def world(db: Session) -> None:
+def shops_and_services(db: Session) -> None:
     scene.fill(db)
     db.commit()
 

@@ -29,7 +29,7 @@ LIST = f"{PAGE}.list"
 
 
 @pytest.fixture(autouse=True)
-def world(db: Session) -> None:
+def shops_and_services(db: Session) -> None:
     """Friday, 2031/1/10, at half past nine: the weekly and the monthly report are drafted."""
     scene.fill(db)
     holidays.top_up(db)

@@ -48,7 +48,7 @@ KEY, ACT, NEW, REPLAY = (
 
 
 @pytest.fixture(autouse=True)
-def world(db: Session) -> None:
+def shops_and_services(db: Session) -> None:
     scene.fill(db)
     db.commit()
 

@@ -8,7 +8,7 @@ import pytest
 
 from service.core.printing.labels import EDGE, STOCKS, Label, Symbology, TooLong, sheets, stock_for
 from service.core.problems import Invalid
-from tests import paper
+from tests import pdfs
 
 NOW = datetime(2026, 11, 21, 0, 26, tzinfo=UTC)
 LONG = "株式会社とても長い名前の会社 新宿駅南口地下一階フードコート前 臨時売店 レジ12番"
@@ -23,7 +23,7 @@ def make_labels(count: int) -> list[Label]:
 def test_every_label_of_a_full_sheet_is_readable_and_in_its_place(layout: str, symbology: Symbology) -> None:
     stock = STOCKS[layout]
 
-    [page] = paper.barcodes(sheets(make_labels(stock.places), stock, NOW, symbology))
+    [page] = pdfs.barcodes(sheets(make_labels(stock.places), stock, NOW, symbology))
 
     positions = {text: (x, y) for _, text, x, y in page}
     assert sorted(positions) == [label.code for label in make_labels(stock.places)]
@@ -47,7 +47,7 @@ def test_every_stock_lies_within_an_a4_sheet() -> None:
 def test_a_partly_used_sheet_continues_at_its_first_free_place() -> None:
     stock = STOCKS["24"]
 
-    first, second = paper.barcodes(sheets(make_labels(4), stock, NOW, start=22))
+    first, second = pdfs.barcodes(sheets(make_labels(4), stock, NOW, start=22))
 
     assert sorted(text for _, text, _, _ in first) == ["TC200-000001", "TC200-000002", "TC200-000003"]
     [(_, text, x, y)] = second
@@ -64,7 +64,7 @@ def test_a_place_outside_of_the_sheet_is_refused_with_a_message() -> None:
 
 
 def test_the_number_is_complete_and_a_long_name_is_truncated() -> None:
-    [text] = paper.page_texts(sheets(make_labels(1), STOCKS["65"], NOW))
+    [text] = pdfs.page_texts(sheets(make_labels(1), STOCKS["65"], NOW))
 
     assert "TC200-000001" in text
     assert "…" in text
@@ -75,7 +75,7 @@ def test_the_number_is_complete_and_a_long_name_is_truncated() -> None:
 def test_a_number_in_several_lines_is_broken_between_its_parts(layout: str) -> None:
     number = "HIMEJI_Desktop_OptiPlex-7090_DE10380112_001"
 
-    [lines] = paper.page_lines(sheets([Label(number, (number, "OptiPlex-7090"))], STOCKS[layout], NOW))
+    [lines] = pdfs.page_lines(sheets([Label(number, (number, "OptiPlex-7090"))], STOCKS[layout], NOW))
 
     assert lines == ["HIMEJI_Desktop_", "OptiPlex-7090_", "DE10380112_001", "OptiPlex-7090"]
 
@@ -87,7 +87,7 @@ def test_a_code_that_would_be_unreadable_on_the_stock_is_refused() -> None:
         sheets(long_labels, STOCKS["65"], NOW, "code128")
     with pytest.raises(TooLong, match=r"^B+$"):
         sheets([Label("B" * 300, ("B",))], STOCKS["65"], NOW, "qr")
-    [[(kind, text, _, _)]] = paper.barcodes(sheets(long_labels, STOCKS["65"], NOW, "qr"))
+    [[(kind, text, _, _)]] = pdfs.barcodes(sheets(long_labels, STOCKS["65"], NOW, "qr"))
     assert kind.startswith("QR")
     assert text == "A" * 60
 
@@ -95,5 +95,5 @@ def test_a_code_that_would_be_unreadable_on_the_stock_is_refused() -> None:
 def test_the_pages_are_a4_and_the_same_labels_give_the_same_bytes() -> None:
     pdf = sheets(make_labels(30), STOCKS["24"], NOW)
 
-    assert paper.page_sizes(pdf) == {(210, 297)}
+    assert pdfs.page_sizes(pdf) == {(210, 297)}
     assert sheets(make_labels(30), STOCKS["24"], NOW) == pdf

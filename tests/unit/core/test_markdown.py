@@ -13,7 +13,7 @@ from service.core.reports.markdown import escaped, sections
 from service.core.reports.model import Report
 from service.core.reports.prose import Box, Dialogue, Grid, Heading, Items, Paragraph, Question, Run, Verbatim
 from service.core.reports.render import cached_pdf, content, digest, render, render_cached
-from tests import paper
+from tests import pdfs
 from tests.unit.core.test_reports import HOSTILE
 
 NOW = datetime(2026, 11, 21, 0, 26, tzinfo=UTC)
@@ -121,7 +121,7 @@ def test_a_name_is_never_markup(name: str) -> None:
     blocks = report.sections[0].blocks
     assert blocks[0] == Paragraph((Run(name),))
     assert blocks[2] == Grid([(Run("a"),), (Run("b"),)], [[(Run(name),), (Run("x"),)]])
-    [text] = paper.page_texts(render(report))
+    [text] = pdfs.page_texts(render(report))
     assert text.count(name) == 3, text
     assert "<script" not in page_html(report)
 
@@ -131,7 +131,7 @@ def test_all_text_is_in_the_pdf_and_on_the_web_page() -> None:
     with capture_logs() as logs:
         pdf = render(report)
     assert logs == []
-    pdf_text, html = "".join("".join(paper.page_texts(pdf)).split()), "".join(page_html(report).split())
+    pdf_text, html = "".join("".join(pdfs.page_texts(pdf)).split()), "".join(page_html(report).split())
 
     for text in (
         "はじめの",

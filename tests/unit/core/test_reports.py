@@ -33,7 +33,7 @@ from service.core.reports.model import Block, Cell
 from service.core.reports.render import content, render
 from service.core.reports.typeset import TypesetFailed, printable, typeset
 from stack.home import ROOT
-from tests import paper
+from tests import pdfs
 
 NOW = datetime(2026, 11, 21, 0, 26, tzinfo=UTC)
 
@@ -68,7 +68,7 @@ def test_every_block_of_a_report_is_printed() -> None:
     with capture_logs() as logs:
         pdf = render(every_block())
 
-    text = "".join(paper.page_texts(pdf))
+    text = "".join(pdfs.page_texts(pdf))
     for expected in (
         "端末状況レポート",
         "10,234",
@@ -83,13 +83,13 @@ def test_every_block_of_a_report_is_printed() -> None:
         assert expected in text, expected
     assert "作成 2026/11/21（土）9:26" in text
     assert "縦軸は99から始まります。" in text
-    assert paper.page_sizes(pdf) == {(210, 297)}
+    assert pdfs.page_sizes(pdf) == {(210, 297)}
     # Typst logs a warning for a missing font or size.
     assert logs == []
 
 
 def test_a_long_table_repeats_its_header_and_numbers_its_pages() -> None:
-    texts = paper.page_texts(render(every_block(rows=120)))
+    texts = pdfs.page_texts(render(every_block(rows=120)))
 
     assert len(texts) > 3
     for number, text in enumerate(texts, 1):
@@ -117,7 +117,7 @@ def test_text_is_never_markup(name: str) -> None:
     table = Table([Column(name), Column("x")], [[name, "1"]], "なし", total=[name, ""])
     chart = BarChart(name, "件", [name], [Series(name, [1]), Series("b", [2])], "なし", note=name)
 
-    [text] = paper.page_texts(render(report(Note(name), table, chart, title=name)))
+    [text] = pdfs.page_texts(render(report(Note(name), table, chart, title=name)))
 
     # Title, note, head, cell, sum, and of the chart: title, label, legend, note.
     assert text.count(name) == 9, text
@@ -127,12 +127,12 @@ def test_unprintable_characters_are_replaced_and_invisible_ones_removed() -> Non
     assert printable("新宿\x00店\ud800\x1b[0m") == "新宿〓店〓〓[0m"
     assert printable("evil\u202etxt.exe\u200b") == "eviltxt.exe"
     assert printable("一行目\r\n二行目\t終") == "一行目\n二行目 終"
-    [text] = paper.page_texts(render(report(Note("NUL\x00の店"))))
+    [text] = pdfs.page_texts(render(report(Note("NUL\x00の店"))))
     assert "NUL〓の店" in text
 
 
 def test_rare_kanji_of_names_are_in_the_font() -> None:
-    [text] = paper.page_texts(render(report(Note("髙﨑 𠮷野家 ①㈱ 葛󠄀飾 〜–"))))
+    [text] = pdfs.page_texts(render(report(Note("髙﨑 𠮷野家 ①㈱ 葛󠄀飾 〜–"))))
 
     assert "髙﨑 𠮷野家" in text
 
@@ -148,7 +148,7 @@ def test_rare_kanji_of_names_are_in_the_font() -> None:
     ],
 )
 def test_an_empty_block_shows_its_text(block: Block) -> None:
-    [text] = paper.page_texts(render(report(block)))
+    [text] = pdfs.page_texts(render(report(block)))
 
     assert "まだありません。" in text
 
@@ -159,7 +159,7 @@ def test_a_long_name_neither_leaves_its_cell_nor_the_page() -> None:
 
     pdf = render(report(Table([Column("a"), Column("状態", 0), Column("b")], rows, "なし")))
 
-    [text] = paper.page_texts(pdf)
+    [text] = pdfs.page_texts(pdf)
     assert text.count("W") == 200
     assert text.count("株式会社") == 50
 
@@ -169,7 +169,7 @@ def test_a_table_without_room_for_its_first_rows_starts_on_the_next_page(lines: 
     rows: list[list[Cell]] = [[f"新宿店 レジ{number}番", number] for number in range(1, 21)]
     table = Table([Column("設置店舗名"), Column("件数", 1, right=True)], rows, "なし")
 
-    before, after = paper.page_texts(render(report(*[Note("注記です。")] * lines, table)))
+    before, after = pdfs.page_texts(render(report(*[Note("注記です。")] * lines, table)))
 
     assert before.count("レジ") in ({0} if lines > 39 else {4, 5, 6})
     assert after.count("設置店舗名") == 1
@@ -183,7 +183,7 @@ def test_a_heading_and_the_note_below_it_go_to_the_next_page_with_their_table(li
     filler = report(*[Note("注記です。")] * lines)
     with_table = replace(filler, sections=[*filler.sections, Section("端末一覧", [Note("順に並べています。"), table])])
 
-    [page] = [text for text in paper.page_texts(render(with_table)) if "端末一覧" in text]
+    [page] = [text for text in pdfs.page_texts(render(with_table)) if "端末一覧" in text]
 
     assert "順に並べています。" in page
     assert "レジ1番" in page

@@ -43,9 +43,9 @@ WAVES = st.lists(wave_states(), min_size=1, max_size=5)
 
 
 def test_service_and_agent_accept_the_same_signatures() -> None:
-    maker = Ed25519PrivateKey.generate()
+    firmware_key = Ed25519PrivateKey.generate()
     message = rules.signed_bytes("2.0.0", 4096, "ab" * 32)
-    key, signature = maker.public_key().public_bytes_raw(), maker.sign(message)
+    key, signature = firmware_key.public_key().public_bytes_raw(), firmware_key.sign(message)
 
     assert message == order.signed_bytes("2.0.0", 4096, "ab" * 32)
     assert rules.is_signed(signature, message, [bytes(32), key])

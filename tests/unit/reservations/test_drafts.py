@@ -13,7 +13,7 @@ from service.core.reports.render import render
 from service.core.values.times import TOKYO
 from service.reservations.drafts import rules
 from service.reservations.drafts.rules import Contents, Days, Kind, Numbers, Share
-from tests import paper
+from tests import pdfs
 
 HOLIDAYS = frozenset(day for year in range(2025, 2034) for day, _ in jpholiday.year_holidays(year))
 FRIDAY = 5
@@ -108,7 +108,7 @@ def test_the_pdf_has_the_figures_of_both_periods_and_the_written_texts() -> None
         chores=rules.Chores(30, 27, 2, 95, [rules.ChoreLine("ログ確認", "運営担当者", 1, 0, "")]),
     )
     text = "".join(
-        paper.page_texts(render(rules.build_report(draft(contents, findings="予約は好調でした。\n来週は連休です。"))))
+        pdfs.page_texts(render(rules.build_report(draft(contents, findings="予約は好調でした。\n来週は連休です。"))))
     )
     flat = text.replace("\n", "").replace(" ", "")
 
@@ -125,7 +125,7 @@ def test_the_pdf_has_the_figures_of_both_periods_and_the_written_texts() -> None
 @pytest.mark.parametrize("finished_by", [None, "運営 太郎"])
 def test_the_pdf_of_a_week_without_events_says_so(finished_by: str | None) -> None:
     text = "".join(
-        paper.page_texts(render(rules.build_report(draft(Contents(Numbers(), Numbers()), finished_by=finished_by))))
+        pdfs.page_texts(render(rules.build_report(draft(Contents(Numbers(), Numbers()), finished_by=finished_by))))
     )
     flat = text.replace("\n", "").replace(" ", "")
 

@@ -34,7 +34,7 @@ def test_a_vulnerability_is_named_with_the_version_that_fixes_it() -> None:
 def test_without_an_answer_there_is_no_result() -> None:
     verdict = parse_result("", "DEBUG\nConnectionError: no route to OSV\n")
 
-    assert verdict.found is None
+    assert verdict.vulnerabilities is None
     assert verdict.why == "ConnectionError: no route to OSV"
     assert parse_result("", "").why == "no answer"
 

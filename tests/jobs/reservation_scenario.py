@@ -55,14 +55,14 @@ _MOVE_REAL_TIMES = (
 
 
 @dataclass
-class World:
+class Scenario:
     """`url`: of the service."""
 
     url: str
     sandbox: Sandbox
     id: int = 0
 
-    def request_reservation(self, **values: Any) -> World:
+    def request_reservation(self, **values: Any) -> Scenario:
         """Requests a bouquet, which two shops offer."""
         with transaction(SYSTEM) as db:
             self.id = scene.create_reservation(db, **values).id
@@ -106,11 +106,11 @@ class World:
                 time.sleep(0.02)
         return result
 
-    def run_until_state(self, state: State) -> World:
+    def run_until_state(self, state: State) -> Scenario:
         self.run_until(lambda: self.state is state)
         return self
 
-    def run_until_idle(self) -> World:
+    def run_until_idle(self) -> Scenario:
         """Runs the jobs until neither jobs nor vendors do anything more."""
         before = None
         while before != (after := self._activity()):
@@ -119,7 +119,7 @@ class World:
             self.sandbox.rest(IDLE_SECONDS)
         return self
 
-    def pass_time(self, span: timedelta) -> World:
+    def pass_time(self, span: timedelta) -> Scenario:
         while True:
             try:
                 self._move_clock(span)
@@ -220,11 +220,11 @@ class World:
     def pay(self, card: str = "ok") -> dict[str, Any]:
         return self.sandbox.pay(str(self.payment().session_id), card)
 
-    def await_link(self) -> World:
+    def await_link(self) -> Scenario:
         """Runs until a shop has accepted and the customer has the payment link."""
         return self.run_until_state(State.AWAITING_PAYMENT)
 
-    def confirm(self) -> World:
+    def confirm(self) -> Scenario:
         self.await_link().pay()
         return self.run_until_state(State.CONFIRMED)
 

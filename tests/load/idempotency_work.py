@@ -1,4 +1,4 @@
-"""Row `once` of `make bench`: the extra cost of a POST with an `Idempotency-Key`, and the cost of its replay.
+"""Row `idempotency` of `make bench`: the extra cost of a POST with an `Idempotency-Key`, and the cost of its replay.
 
 The same new customers, with and without a key, in short turns on one connection: other load on the machine affects both
 alike, and the ratio of one run is the claim.
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import httpx2
 
 from service.core.http.idempotency import HEADER, REPLAYED_HEADER
-from tests.load.ground import BenchEnvironment, RunningService
+from tests.load.environment import BenchEnvironment, RunningService
 from tests.load.rows import Claim, RowResult, Run, median_run
 
 TURNS, POSTS_PER_TURN = 15, 50

@@ -27,7 +27,7 @@ _SCENARIOS: dict[str, Callable[[argparse.Namespace], Scenario]] = {
 
 def run_from_options(options: argparse.Namespace) -> int:
     """Run the scenario. Returns its exit code. Raises SimulatorError."""
-    cast = FleetOptions(
+    fleet_options = FleetOptions(
         options.service_url,
         options.code,
         options.state_dir,
@@ -39,4 +39,4 @@ def run_from_options(options: argparse.Namespace) -> int:
         options.site_size,
     )
     scenario = _SCENARIOS[options.scenario](options)
-    return run(cast, scenario, keep_alive=options.scenario != "storm", seconds=options.seconds)
+    return run(fleet_options, scenario, keep_alive=options.scenario != "storm", seconds=options.seconds)

@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 
 from service.core.database.session import sqlalchemy_url
 from tests import people, rls_bypass
-from tests.load.falling import PATIENCE_SECONDS
+from tests.load.kills import PATIENCE_SECONDS
 from tests.rls_bypass import rls_bypass_url
 from tests.stack import Stack
 from tests.waiting import wait_for

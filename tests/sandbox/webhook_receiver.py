@@ -16,7 +16,7 @@ class WebhookReceiver(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), WebhookRequestHandler)
-        self.heard: list[tuple[dict[str, str], bytes]] = []
+        self.received: list[tuple[dict[str, str], bytes]] = []
         self.paths: list[str] = []
         self.statuses: list[int] = []
 
@@ -25,21 +25,21 @@ class WebhookReceiver(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}/"
 
     def clear(self) -> None:
-        self.heard.clear()
+        self.received.clear()
         self.paths.clear()
         self.statuses.clear()
 
     def texts(self) -> list[str]:
         """The texts of Slack's events."""
-        return [json.loads(body)["event"]["text"] for _, body in self.heard]
+        return [json.loads(body)["event"]["text"] for _, body in self.received]
 
     def events(self) -> list[dict[str, Any]]:
-        return [json.loads(body) for _, body in self.heard]
+        return [json.loads(body) for _, body in self.received]
 
     def forms(self) -> list[dict[str, str]]:
         return [
             {name: values[0] for name, values in parse_qs(body.decode(), keep_blank_values=True).items()}
-            for _, body in self.heard
+            for _, body in self.received
         ]
 
 
@@ -48,7 +48,7 @@ class WebhookRequestHandler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.heard.append((dict(self.headers.items()), body))
+        self.server.received.append((dict(self.headers.items()), body))
         self.server.paths.append(self.path)
         self.send_response(self.server.statuses.pop(0) if self.server.statuses else 200)
         self.send_header("Content-Length", "0")

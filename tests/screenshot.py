@@ -1,6 +1,6 @@
 """make picture: takes the README's screenshot of ダッシュボード in the demo, once an incident is shown there.
 
-python -m tests.portrait docs/images/dashboard.png
+python -m tests.screenshot docs/images/dashboard.png
 """
 
 from __future__ import annotations

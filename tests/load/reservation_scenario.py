@@ -19,7 +19,7 @@ from service.core.access.identity import hash_token
 from service.core.database.clock import app_now
 from service.core.values.times import TOKYO
 from service.reservations.models import Assistant, Plan, Reservation, Service, Shop, ShopService
-from tests.load.crowd import RunningProduct
+from tests.load.load_clients import RunningProduct
 
 SERVICE, PLAN, PRICE = "proof", "m", 5500
 # Settings of a stack for it: vendors that take no time, and an assistant with a high limit.
@@ -27,7 +27,7 @@ ENVIRON = {"SANDBOX_PACE": "0", "RESERVATIONS_REQUESTS_PER_SHARED_ASSISTANT": "1
 
 
 @dataclass
-class World:
+class Scenario:
     """A running product with `shops` that always answer, and an assistant that calls its MCP tools."""
 
     product: RunningProduct
@@ -74,7 +74,7 @@ class World:
         return bool(self.product.stack.control("stripe/pay", {"session_id": session})["paid"])
 
 
-def create_world(product: RunningProduct, shops: int) -> World:
+def create_scenario(product: RunningProduct, shops: int) -> Scenario:
     token = f"token-{uuid4()}"
     with product.db() as db:
         service = Service(code=SERVICE, name="証明の花束", description="", position=99)
@@ -97,4 +97,4 @@ def create_world(product: RunningProduct, shops: int) -> World:
         db.add(assistant)
         db.flush()
         start_date = (app_now(db) + timedelta(days=20)).astimezone(TOKYO).date()
-    return World(product, token, assistant.id, f"{start_date}T14:00:00")
+    return Scenario(product, token, assistant.id, f"{start_date}T14:00:00")
