@@ -1,5 +1,5 @@
 // Scans whose parent stands there and waits for the answer, because the station does not know the name itself.
-import { on } from "./news.js";
+import { on } from "./events.js";
 
 const expected = new Map();
 

@@ -1,5 +1,5 @@
 // Every 30 seconds: I am here (FR-HB-001). The answer is a token for eight hours more, and what has changed.
-import { say } from "./news.js";
+import { dispatch } from "./events.js";
 import { depth } from "./queue.js";
 import { ask } from "./server.js";
 import { current, end, leaveNotice, update } from "./session.js";
@@ -45,7 +45,7 @@ async function tries() {
     if (kind === "ended") return false;
     // The console alone is told (TR-HB-005); on the screen only the state dot changes.
     console.warn(`heartbeat: ${kind}, ${RETRIES - retry} retries left`);
-    say("reach", kind === "down" ? "down" : "unreachable");
+    dispatch("reach", kind === "down" ? "down" : "unreachable");
     if (retry === RETRIES) return false;
     await new Promise((resolve) => setTimeout(resolve, RETRY_AFTER_MS));
   }
@@ -82,8 +82,8 @@ function renewed(nurseryId, answer, sent) {
   // The service's time lies between question and answer.
   const skewSeconds = Math.round(((sent + Date.now()) / 2 - Date.parse(serverTime)) / 1000);
   if (!update(nurseryId, { token, expiresAt, nurseryName, offlineCap, skewSeconds })) return;
-  say("reach", "online");
-  say("alive", { nurseryId, rosterVersion });
+  dispatch("reach", "online");
+  dispatch("alive", { nurseryId, rosterVersion });
 }
 
 // The service knows this session no more. Another tab may have logged in again meanwhile.
@@ -92,5 +92,5 @@ function ended(token) {
   if (!now || now.token !== token) return;
   leaveNotice(ENDED);
   end();
-  say("ended");
+  dispatch("ended");
 }

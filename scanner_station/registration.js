@@ -9,7 +9,7 @@ import * as heartbeat from "./heartbeat.js";
 import { newId } from "./ids.js";
 import { asRows, showAttention, showRecent } from "./lists.js";
 import { day, full } from "./moments.js";
-import { on, tell } from "./news.js";
+import { broadcast, on } from "./events.js";
 import { workOffline } from "./offline.js";
 import * as queue from "./queue.js";
 import * as roster from "./roster.js";
@@ -63,7 +63,7 @@ async function scanned(text, timeStamp) {
   } finally {
     at("waiting").classList.remove("reading");
   }
-  tell("queue");
+  broadcast("queue");
   return send();
 }
 
@@ -160,7 +160,7 @@ async function showAttentionList() {
   showAttention(at("attention-rows"), scans, async (what, scan) => {
     if (what === "again") await queue.sendAgain(scan.clientEventId);
     else if (await sure(scan)) await queue.remove(scan.clientEventId);
-    tell("queue");
+    broadcast("queue");
     if (what === "again") await send();
     await showAttentionList();
   });
@@ -187,10 +187,10 @@ async function logOut() {
   if (!(await dialogs.ask("ログアウトしますか？", words.beforeLogOut(waiting), "ログアウトする"))) return undefined;
   heartbeat.stop();
   session.end();
-  const told = ask("POST", "/api/entries/station/logout", { token: mine.token });
+  const loggedOut = ask("POST", "/api/entries/station/logout", { token: mine.token });
   await queue.forgetNames();
   // Without a network the session ends here alone; staff can end it in the dashboards too.
-  await Promise.race([told, new Promise((resolve) => setTimeout(resolve, ANSWER_MS))]);
+  await Promise.race([loggedOut, new Promise((resolve) => setTimeout(resolve, ANSWER_MS))]);
   return leave();
 }
 

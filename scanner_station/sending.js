@@ -2,7 +2,7 @@
 // of it, and never because it could not be reached.
 import { isAwaited } from "./answers.js";
 import { renew } from "./heartbeat.js";
-import { say, tell } from "./news.js";
+import { broadcast, dispatch } from "./events.js";
 import { countFailure, settle, waiting } from "./queue.js";
 import { ask } from "./server.js";
 import { current } from "./session.js";
@@ -15,12 +15,12 @@ const MOST_FAILURES = 3;
 const PAUSE_MS = 5000;
 
 let running = null;
-let asked = false;
+let requested = false;
 let timer = 0;
 
 // Ends when nothing more can be done now. Called meanwhile, it goes on with what has come.
 export function send() {
-  asked = true;
+  requested = true;
   if (!running) {
     running = exclusively(rounds)
       .catch((error) => console.error("sending", error))
@@ -36,8 +36,8 @@ function exclusively(work) {
 }
 
 async function rounds() {
-  while (asked) {
-    asked = false;
+  while (requested) {
+    requested = false;
     clearTimeout(timer);
     if (!(await drain())) timer = setTimeout(send, PAUSE_MS);
   }
@@ -66,14 +66,14 @@ async function drain() {
       if ((await countFailure(records[0])) < MOST_FAILURES) return false;
       await conclude(records, [{ status: answer.status, detail: FAILED_OFTEN }]);
     } else {
-      say("reach", answer.kind);
+      dispatch("reach", answer.kind);
       return false;
     }
-    if (answer.kind !== "ended") say("reach", "online");
+    if (answer.kind !== "ended") dispatch("reach", "online");
   }
 }
 
-// One scan by the document's door, several by the door for queues; `results` are alike.
+// One scan by the document's route, several by the route for queues; `results` are alike.
 async function deliver(session, records) {
   const sentAt = new Date().toISOString();
   const scans = records.map(({ parentId, nurseryId, entryType, clientEventId, scannedAt }) => ({
@@ -98,11 +98,11 @@ async function deliver(session, records) {
 async function conclude(records, results) {
   const outcomes = records.map((record, at) => outcome(record, results[at]));
   await settle(outcomes);
-  tell(
+  broadcast(
     "settled",
     outcomes.map(({ record, result, log, reason }) => ({ clientEventId: record.clientEventId, result, log, reason })),
   );
-  tell("queue");
+  broadcast("queue");
 }
 
 function outcome(record, { status, log, detail }) {

@@ -41,9 +41,9 @@ export function end() {
 }
 
 // Tells when another tab logged out, or logged in elsewhere.
-export function onChange(tell) {
+export function onChange(act) {
   window.addEventListener("storage", (event) => {
-    if (event.key === SESSION || event.key === null) tell(current());
+    if (event.key === SESSION || event.key === null) act(current());
   });
 }
 

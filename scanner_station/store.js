@@ -13,31 +13,31 @@ function database() {
 
 function open() {
   return new Promise((resolve, reject) => {
-    const asked = indexedDB.open(NAME, 1);
-    asked.onupgradeneeded = () => {
-      const made = asked.result;
-      const queue = made.createObjectStore("queue", { keyPath: "seq", autoIncrement: true });
+    const request = indexedDB.open(NAME, 1);
+    request.onupgradeneeded = () => {
+      const db = request.result;
+      const queue = db.createObjectStore("queue", { keyPath: "seq", autoIncrement: true });
       queue.createIndex("clientEventId", "clientEventId", { unique: true });
       queue.createIndex("nurseryId", "nurseryId");
-      made.createObjectStore("attention", { keyPath: "clientEventId" }).createIndex("nurseryId", "nurseryId");
-      made.createObjectStore("recent", { keyPath: "seq", autoIncrement: true }).createIndex("nurseryId", "nurseryId");
-      made.createObjectStore("roster", { keyPath: "nurseryId" });
+      db.createObjectStore("attention", { keyPath: "clientEventId" }).createIndex("nurseryId", "nurseryId");
+      db.createObjectStore("recent", { keyPath: "seq", autoIncrement: true }).createIndex("nurseryId", "nurseryId");
+      db.createObjectStore("roster", { keyPath: "nurseryId" });
     };
-    asked.onsuccess = () => {
-      const opened = asked.result;
+    request.onsuccess = () => {
+      const db = request.result;
       // A newer version of this page wants to change it; or the browser closed it.
-      opened.onversionchange = () => {
-        opened.close();
+      db.onversionchange = () => {
+        db.close();
         opening = null;
       };
-      opened.onclose = () => {
+      db.onclose = () => {
         opening = null;
       };
-      resolve(opened);
+      resolve(db);
     };
-    asked.onerror = () => {
+    request.onerror = () => {
       opening = null;
-      reject(asked.error);
+      reject(request.error);
     };
   });
 }

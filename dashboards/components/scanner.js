@@ -16,7 +16,7 @@ export default function ({ data, parentElement, setStateValue }) {
   const field = () => document.querySelector(`.st-key-${data.field} input`);
   const place = `genba.scans.${data.queue}`;
   const waiting = () => JSON.parse(sessionStorage.getItem(place) ?? "[]");
-  const tell = () => waiting().length && setStateValue("waiting", { items: waiting(), at: Date.now() });
+  const notify = () => waiting().length && setStateValue("waiting", { items: waiting(), at: Date.now() });
 
   function keep(items) {
     sessionStorage.setItem(place, JSON.stringify(items));
@@ -42,14 +42,14 @@ export default function ({ data, parentElement, setStateValue }) {
     // Not `crypto.randomUUID`, which plain HTTP has none of.
     const id = `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
     keep([...waiting(), { id, code }]);
-    tell();
+    notify();
   }
 
   STOPS.get(parentElement)?.();
   keep(waiting().filter((one) => !data.done.includes(one.id)));
   take();
   later();
-  const again = setInterval(tell, AGAIN);
+  const again = setInterval(notify, AGAIN);
   document.addEventListener("click", later);
   document.addEventListener("focusout", later);
   // Before Streamlit sees it, which would keep the last of several codes alone.

@@ -1,4 +1,4 @@
-// Sends files straight to their door while the person goes on filling in the form, and tells Python their ids.
+// Sends files straight to their route while the person goes on filling in the form, and tells Python their ids.
 //
 // data: {url, accept: [".jpg", …], types: "JPEG・PNG", max_bytes, max_files, files: [{id, name, size, content_type, url}]}
 // state "files": the files that are stored, in the order they were chosen; "waiting": whether some are on their way.
@@ -17,7 +17,7 @@ export default function ({ data, parentElement, setStateValue }) {
     build(root, place);
   }
   place.data = data;
-  place.tell = () => {
+  place.notify = () => {
     setStateValue("files", place.rows.filter((row) => row.file).map((row) => row.file));
     tellWaiting(place);
   };
@@ -119,7 +119,7 @@ function finished(root, place, row) {
     row.request = null;
     row.file = { id: answer.id, name: answer.name, size: answer.size, content_type: answer.content_type, url: `/files/${answer.id}` };
     draw(root, place);
-    place.tell();
+    place.notify();
   } else if (status === 401) {
     failed(root, place, row, "セッションの有効期限が切れました。別のタブでログインしてから、やり直してください。", true);
   } else {
@@ -142,7 +142,7 @@ function remove(root, place, row) {
   place.rows = place.rows.filter((other) => other !== row);
   place.note.textContent = "";
   draw(root, place);
-  if (wasStored) place.tell();
+  if (wasStored) place.notify();
   else tellWaiting(place);
 }
 

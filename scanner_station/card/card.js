@@ -6,7 +6,7 @@ const element = (id) => document.getElementById(id);
 const views = ["card", "menu", "notice"];
 let shown = null;
 let lock = null;
-let asked = 0;
+let lastTurn = 0;
 
 function show(view) {
   views.forEach((name) => (element(name).hidden = name !== view));
@@ -81,7 +81,7 @@ async function ask(token) {
 }
 
 async function start() {
-  const turn = (asked += 1);
+  const turn = (lastTurn += 1);
   const token = location.hash.slice(1) || (readKept()[0] || {}).token;
   if (!token) {
     showNotice(
@@ -97,7 +97,7 @@ async function start() {
     showCard(kept);
   } else showNotice("読み込んでいます…", "そのままお待ちください。", false);
   const { card, refused, busy } = await ask(token);
-  if (turn !== asked) return; // Another card was opened meanwhile.
+  if (turn !== lastTurn) return; // Another card was opened meanwhile.
   if (card) {
     keep(card);
     if (!kept || shown) showCard(card);

@@ -23,7 +23,7 @@ PASSWORD, CODE = "password123", "BENCH1"
 # Scans an entry and later an exit of each parent: types the number and Enter as a scanner does, and waits until the
 # service has confirmed it. Returns ms from Enter to the first frame of the flash and to the confirmation.
 SCAN_ALL = """async ({ parents, scans }) => {
-  const { on } = await import("/entry-exit-station/news.js");
+  const { on } = await import("/entry-exit-station/events.js");
   const scanner = document.getElementById("scan");
   const begun = [], stored = [];
   let settled = () => {};

@@ -24,7 +24,7 @@ PATIENCE_MS = 15_000
 # Scans without end, as a scanner does: digits and Enter. `window.taken` has the accepted scans and their times, in ms
 # since 1970.
 SCANNING = """async (given) => {
-  const { on } = await import("/entry-exit-station/news.js");
+  const { on } = await import("/entry-exit-station/events.js");
   const scanner = document.getElementById("scan");
   window.taken = [];
   on("settled", (outcomes) => {

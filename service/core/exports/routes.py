@@ -35,15 +35,15 @@ def add_export_routes(
 
 
 def _export_endpoint(export_list: ExportList, write: Callable[..., Response]) -> Callable[..., Any]:
-    def take_along(actor: Actor, db: Session, filters: Any) -> Response:
+    def export(actor: Actor, db: Session, filters: Any) -> Response:
         """The whole list with its filters."""
         return write(db, actor, export_list, filters)
 
     # FastAPI reads the annotations: each list has its own permission and filters.
-    take_along.__annotations__ = {
+    export.__annotations__ = {
         "actor": Annotated[Actor, allow(export_list.permission)],
         "db": Db,
         "filters": Annotated[export_list.filters, Query()],
         "return": Response,
     }
-    return take_along
+    return export

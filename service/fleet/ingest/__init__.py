@@ -1,6 +1,6 @@
 """The heartbeat endpoint.
 
-`door` is a plain ASGI app in front of FastAPI, `tokens` caches the valid tokens in memory, `batches` stores heartbeats
+`endpoint` is a plain ASGI app in front of FastAPI, `tokens` caches the valid tokens in memory, `batches` stores heartbeats
 that arrive at the same time in one commit. A heartbeat is answered only after that commit.
 
 `make bench` measures the cost. It depends on: one statement per batch, rows locked in the order of their ids, the

@@ -265,7 +265,7 @@ def _client_id(token: str) -> str | None:
 def _current_token() -> str:
     access_token = get_access_token()
     if access_token is None:
-        raise RuntimeError("a tool was called past the door")
+        raise RuntimeError("a tool was called without authentication")
     return access_token.token
 
 

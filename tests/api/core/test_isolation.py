@@ -37,7 +37,7 @@ OPEN_TABLES = {
     "instances": "processes of the product",
     "traffic_minutes": "sums of requests",
     "fleet_liveness": "when the ingest was there",
-    "probes": "when the doors answered",
+    "probes": "when the routes answered",
     "backups": "when backups were taken",
     # Read before it is known who is calling. Every other read is scoped in service/core/users.
     "users": "signing in",
