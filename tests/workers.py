@@ -38,7 +38,7 @@ class Environment:
     def url(self) -> str:
         return self.committed.url
 
-    def person(self, login_id: str, **roles: str) -> TestClient:
+    def sign_in(self, login_id: str, **roles: str) -> TestClient:
         """Create a user and return a client with a session of that user."""
         client = self.newcomer()
         with transaction(SYSTEM) as db:

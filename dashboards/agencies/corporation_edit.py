@@ -42,7 +42,7 @@ def start_editing(corporation: CorporationDetail) -> None:
 
 def _open(corporation: CorporationDetail) -> None:
     corporation_form.forget(_prefix(corporation["id"]))
-    st.session_state[KEY] = {"id": corporation["id"], "known": dict(corporation), "errors": {}, "problem": None}
+    st.session_state[KEY] = {"id": corporation["id"], "stored": dict(corporation), "errors": {}, "problem": None}
 
 
 def _prefix(corporation_id: int) -> str:
@@ -85,7 +85,7 @@ def _not_loaded(problem: ApiProblem) -> None:
 
 def _fill_in(draft: drafting.Draft, masters: Masters, intake: Intake) -> None:
     state = st.session_state[KEY]
-    corporation = state["known"]
+    corporation = state["stored"]
     st.markdown(
         f"**{plain(corporation['name'])}** の情報を変更します。変更した項目だけが保存され、操作の記録に残ります。"
     )
@@ -120,7 +120,7 @@ def _fill_in(draft: drafting.Draft, masters: Masters, intake: Intake) -> None:
 
 def _save(draft: drafting.Draft, based_on: int, changed: Values, card: Values, masters: Masters) -> None:
     state = st.session_state[KEY]
-    corporation = state["known"]
+    corporation = state["stored"]
     state["errors"], state["problem"] = {}, None
     if not changed and not card:
         _stop_editing()
@@ -159,7 +159,7 @@ def _compare(draft: drafting.Draft, corporation: Values, changes: Values, curren
 
 def _continue_editing(draft: drafting.Draft, newest: Values, chosen: Values) -> None:
     """With the newest version and the values chosen from the user's own changes."""
-    st.session_state[KEY]["known"] = dict(newest)
+    st.session_state[KEY]["stored"] = dict(newest)
     draft.values = {**chosen, "version": newest["version"]}
     prefix = f"{_prefix(newest['id'])}.{draft.name}"
     corporation_form.fill(prefix, {**{name: newest[name] for name in LABELS}, **chosen})

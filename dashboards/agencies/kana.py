@@ -22,7 +22,7 @@ def button(key: str, targets: Mapping[str, str]) -> None:
     st.button(
         LABEL, key=f"{key}.button", type="tertiary", icon=":material/translate:", on_click=_propose, args=(key, targets)
     )
-    message = st.session_state.get(f"{key}.said")
+    message = st.session_state.get(f"{key}.message")
     # Once the kana is typed, the message is not shown any more.
     if message and (message == FULL or not all(st.session_state.get(kana) for kana in targets.values())):
         st.markdown(small(plain(message)))
@@ -31,14 +31,14 @@ def button(key: str, targets: Mapping[str, str]) -> None:
 def _propose(key: str, targets: Mapping[str, str]) -> None:
     names = {kana: str(st.session_state.get(name) or "").strip() for name, kana in targets.items()}
     empty = {kana: name for kana, name in names.items() if name and not st.session_state.get(kana)}
-    st.session_state[f"{key}.said"] = "" if empty else FULL if any(names.values()) else NOTHING
+    st.session_state[f"{key}.message"] = "" if empty else FULL if any(names.values()) else NOTHING
     for kana, name in empty.items():
         try:
             proposal = session.api().get(PATH, name=name)["kana"]
         except ApiProblem as problem:
-            st.session_state[f"{key}.said"] = problem.detail
+            st.session_state[f"{key}.message"] = problem.detail
             return
         if proposal:
             st.session_state[kana] = proposal
         else:
-            st.session_state[f"{key}.said"] = UNKNOWN
+            st.session_state[f"{key}.message"] = UNKNOWN

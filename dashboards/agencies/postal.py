@@ -32,7 +32,7 @@ def button(key: str, zip_key: str, targets: Mapping[str, str], *, disabled: bool
         args=(key, zip_key, targets),
         disabled=disabled,
     )
-    candidates: list[Candidate] = st.session_state.get(f"{key}.found", [])
+    candidates: list[Candidate] = st.session_state.get(f"{key}.candidates", [])
     if len(candidates) > 1:
         # The key contains the code, so that an earlier choice is not used for another code.
         st.selectbox(
@@ -45,7 +45,7 @@ def button(key: str, zip_key: str, targets: Mapping[str, str], *, disabled: bool
             on_change=_choose,
             args=(key, candidates, targets),
         )
-    if message := st.session_state.get(f"{key}.said"):
+    if message := st.session_state.get(f"{key}.message"):
         st.markdown(f":red[:material/error: {plain(message)}]")
 
 
@@ -56,19 +56,19 @@ def address_text(candidate: Candidate) -> str:
 def _look_up(key: str, zip_key: str, targets: Mapping[str, str]) -> None:
     text = unicodedata.normalize("NFKC", str(st.session_state.get(zip_key) or ""))
     code = re.sub(r"[^0-9]", "", text)
-    st.session_state[f"{key}.found"], st.session_state[f"{key}.said"] = [], ""
+    st.session_state[f"{key}.candidates"], st.session_state[f"{key}.message"] = [], ""
     if len(code) != 7:
-        st.session_state[f"{key}.said"] = SEVEN_DIGITS
+        st.session_state[f"{key}.message"] = SEVEN_DIGITS
         return
     try:
         candidates: list[Address] = session.api().get(f"{PATH}/{code}")["candidates"]
     except ApiProblem as problem:
-        st.session_state[f"{key}.said"] = problem.detail
+        st.session_state[f"{key}.message"] = problem.detail
         return
     if len(candidates) == 1:
         _fill(candidates[0], targets)
     else:
-        st.session_state[f"{key}.found"] = [{**candidate, "zip_code": code} for candidate in candidates]
+        st.session_state[f"{key}.candidates"] = [{**candidate, "zip_code": code} for candidate in candidates]
 
 
 def _choose(key: str, candidates: list[Candidate], targets: Mapping[str, str]) -> None:

@@ -98,7 +98,7 @@ def work(site: Site, masters: Masters, may_update: bool) -> None:
 
 
 def _show_errors(site: Site, missing: Sequence[str]) -> None:
-    if message := st.session_state.get(f"{site.slot}.said"):
+    if message := st.session_state.get(f"{site.slot}.message"):
         st.error(message, icon=":material/error:")
     if missing:
         names = "、".join(case_words.LABELS[name] for name in missing)
@@ -146,7 +146,7 @@ def _send(site: Site, draft: drafting.Draft, changes: Row, based_on: int, master
     if not (save or enter):
         return
     st.session_state[f"{site.slot}.errors"] = {}
-    st.session_state[f"{site.slot}.said"] = ""
+    st.session_state[f"{site.slot}.message"] = ""
     st.session_state[f"{site.slot}.missing"] = []
     stored = _store(site, draft, changes, based_on, masters) if changes else site.row
     if enter and stored is not None:
@@ -219,7 +219,7 @@ def _record_refusal(site: Site, problem: ApiProblem) -> None:
         st.rerun()
     st.session_state[f"{site.slot}.errors"] = {error["field"]: error["message"] for error in problem.errors}
     names = "、".join(case_words.LABELS.get(error["field"], error["field"]) for error in problem.errors)
-    st.session_state[f"{site.slot}.said"] = feedback.problem_text(problem) + (f"（{plain(names)}）" if names else "")
+    st.session_state[f"{site.slot}.message"] = feedback.problem_text(problem) + (f"（{plain(names)}）" if names else "")
 
 
 def _ask_to_enter(site: Site, stored: SitesSiteItem) -> None:

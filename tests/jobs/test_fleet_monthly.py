@@ -408,7 +408,7 @@ def test_a_sent_report_is_never_drafted_again(db: Session, october: list[Termina
 
 
 def test_an_administrator_drafts_a_month_with_a_task_that_shows_its_progress(environment: Environment) -> None:
-    alice, oscar = environment.person("alice", fleet="admin"), environment.person("oscar", fleet="operator")
+    alice, oscar = environment.sign_in("alice", fleet="admin"), environment.sign_in("oscar", fleet="operator")
     with transaction(SYSTEM) as db:
         create_history(db, History([0, 1], [{0: (86400, 0, 0, 0)}, {0: (43200, 43200, 0, 0)}]))
         db.execute(update(RetentionTable).values(compacted_until=MONTH.bounds()[1]))

@@ -273,7 +273,7 @@ def test_two_workers_at_once_never_get_the_same_task(environment: Environment) -
 
 
 def test_one_user_cannot_fill_the_queue(environment: Environment) -> None:
-    client = environment.person("alice", fleet="operator")
+    client = environment.sign_in("alice", fleet="operator")
     for _ in range(records.MAX_OPEN):
         assert client.post("/api/core/exports", json={"list": "fleet.terminals"}).status_code == 202
 
@@ -284,8 +284,8 @@ def test_one_user_cannot_fill_the_queue(environment: Environment) -> None:
 
 
 def test_users_see_cancel_and_resume_own_tasks_and_a_stranger_gets_404(environment: Environment) -> None:
-    client, colleague = environment.person("alice", fleet="operator"), environment.person("bob", fleet="operator")
-    admin, stranger = environment.person("anna", fleet="admin"), environment.person("charlie")
+    client, colleague = environment.sign_in("alice", fleet="operator"), environment.sign_in("bob", fleet="operator")
+    admin, stranger = environment.sign_in("anna", fleet="admin"), environment.sign_in("charlie")
     started = client.post("/api/core/exports", json={"list": "fleet.terminals", "format": "csv"}).json()
     path = f"/api/core/tasks/{started['id']}"
     assert (started["state"], started["percent"], started["title"]) == ("waiting", None, "端末一覧の出力（CSV）")
@@ -311,7 +311,7 @@ def test_users_see_cancel_and_resume_own_tasks_and_a_stranger_gets_404(environme
 
 
 def test_the_list_of_tasks_comes_in_pages_the_newest_first(environment: Environment) -> None:
-    client = environment.person("alice", fleet="operator")
+    client = environment.sign_in("alice", fleet="operator")
     ids = [client.post("/api/core/exports", json={"list": "fleet.terminals"}).json()["id"] for _ in range(3)]
 
     first = client.get("/api/core/tasks", params={"limit": 2}).json()
@@ -327,7 +327,7 @@ def test_the_tick_starts_a_process_when_there_is_work_and_it_does_it(
     monkeypatch.setenv("DATABASE_URL", environment.url)
     tasks_jobs.wake()
     assert tasks_jobs._processes == []
-    client = environment.person("alice", fleet="operator")
+    client = environment.sign_in("alice", fleet="operator")
     path = f"/api/core/tasks/{client.post('/api/core/exports', json={'list': 'fleet.terminals'}).json()['id']}"
 
     tasks_jobs.wake()

@@ -162,7 +162,7 @@ def test_a_long_list_is_refused_as_a_workbook_with_the_way_to_get_it(
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
 def test_a_long_list_is_written_by_a_worker(environment: Environment, kind: str) -> None:
-    client = environment.person("alice", fleet="operator")
+    client = environment.sign_in("alice", fleet="operator")
     environment.rows(
         "INSERT INTO fleet_customers (company_name, contact_person, contact_email, contact_phone) "
         "SELECT '顧客' || n, '担当', 'a@example.com', '03' FROM generate_series(1, 300) n"
@@ -180,7 +180,7 @@ def test_a_long_list_is_written_by_a_worker(environment: Environment, kind: str)
     else:
         sheet = openpyxl.load_workbook(io.BytesIO(answer.content), read_only=True).worksheets[0]
         assert len(list(sheet.iter_rows())) == 301
-    assert environment.person("bob", fleet="operator").get(f"/api/core{done['result_url']}").status_code == 404
+    assert environment.sign_in("bob", fleet="operator").get(f"/api/core{done['result_url']}").status_code == 404
     rows = environment.rows("SELECT after ->> 'rows' FROM audit_entries WHERE action = 'export'")
     assert rows == [("300",)]
 
@@ -196,7 +196,7 @@ def test_no_transaction_is_idle_while_the_file_is_packed_and_stored(
     environment: Environment, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """PostgreSQL ends a transaction that is idle for a minute; a large file takes longer than that."""
-    client = environment.person("alice", fleet="operator")
+    client = environment.sign_in("alice", fleet="operator")
     client.post("/api/core/exports", json={"list": "fleet.customers", "format": kind})
     steps = []
 
@@ -219,7 +219,7 @@ def test_no_transaction_is_idle_while_the_file_is_packed_and_stored(
 def test_a_direct_workbook_is_packed_after_its_transaction(
     environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = environment.person("alice", fleet="operator")
+    client = environment.sign_in("alice", fleet="operator")
     packed, save = [], excel_file.Book.save
 
     def watched(book: excel_file.Book, out: IO[bytes]) -> None:

@@ -18,7 +18,7 @@ __all__ = ["environment"]
 
 
 def test_columns_are_mapped_by_hand_and_remembered(environment: Environment) -> None:
-    client = environment.person("alice", fleet="admin")
+    client = environment.sign_in("alice", fleet="admin")
     run_import(environment, client, CUSTOMERS)
     odd = "機番,会社名,場所\nTC200-0001,ABC商事,新宿店\n"
 
@@ -47,7 +47,7 @@ def test_columns_are_mapped_by_hand_and_remembered(environment: Environment) -> 
         "installed_date": None,
         "tags": None,
     }
-    other = environment.person("anna", fleet="admin")
+    other = environment.sign_in("anna", fleet="admin")
     assert begin_import(other, odd, "fleet.terminals")["columns"]["serial_number"] is None
 
 
@@ -65,14 +65,14 @@ def test_the_mapping_of_columns_is_remembered_for_each_tenant(environment: Envir
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "cp932", "utf-16"])
 def test_files_in_every_common_encoding_are_accepted(environment: Environment, encoding: str) -> None:
-    client = environment.person("alice", fleet="admin")
+    client = environment.sign_in("alice", fleet="admin")
     text = CUSTOMERS.replace(",", "\t") if encoding == "utf-16" else CUSTOMERS
 
     assert begin_import(client, text.encode(encoding))["counts"]["new"] == 2
 
 
 def test_a_workbook_is_imported_from_the_chosen_sheet(environment: Environment) -> None:
-    client = environment.person("alice", fleet="admin")
+    client = environment.sign_in("alice", fleet="admin")
     book = Workbook()
     cover, sheet = book.active, book.create_sheet("顧客")
     assert cover is not None
@@ -97,7 +97,7 @@ def test_a_workbook_is_imported_from_the_chosen_sheet(environment: Environment) 
 
 def test_what_was_exported_comes_back_without_a_change(environment: Environment) -> None:
     """Round trip, with the harmless forms of dangerous names."""
-    client = environment.person("alice", fleet="admin")
+    client = environment.sign_in("alice", fleet="admin")
     run_import(environment, client, CUSTOMERS.replace("ABC商事", "=1+1 商事"))
 
     for path in ("/api/fleet/customers.csv", "/api/fleet/customers.xlsx"):
@@ -106,7 +106,7 @@ def test_what_was_exported_comes_back_without_a_change(environment: Environment)
 
 
 def test_the_template_can_be_filled_in_and_sent(environment: Environment) -> None:
-    client = environment.person("alice", fleet="admin")
+    client = environment.sign_in("alice", fleet="admin")
     [customers_kind, terminals_kind] = client.get("/api/core/imports/kinds").json()
     assert [field["label"] for field in customers_kind["fields"] if not field["is_required"]] == ["契約種別"]
     assert terminals_kind["fields"][0]["is_key"]

@@ -16,7 +16,7 @@ __all__ = ["environment"]
 
 
 def test_a_change_after_the_preview_is_found_when_the_import_runs(environment: Environment) -> None:
-    client = environment.person("alice", fleet="admin")
+    client = environment.sign_in("alice", fleet="admin")
     run_import(environment, client, CUSTOMERS)
     draft = begin_import(client, TERMINALS, "fleet.terminals")
     task = client.post(f"/api/core/imports/{draft['id']}/run").json()
@@ -38,7 +38,7 @@ def terminals_file(count: int) -> str:
 
 
 def test_1500_rows_are_imported_and_audited(environment: Environment) -> None:
-    client = environment.person("alice", fleet="admin")
+    client = environment.sign_in("alice", fleet="admin")
     run_import(environment, client, CUSTOMERS)
 
     done = run_import(environment, client, terminals_file(1_500), "fleet.terminals")
@@ -71,7 +71,7 @@ def test_a_worker_killed_in_the_middle_of_an_import_leaves_nothing_and_another_d
 ) -> None:
     from sqlalchemy import text
 
-    client = environment.person("alice", fleet="admin")
+    client = environment.sign_in("alice", fleet="admin")
     task_id = start_blocked_import(environment, client)
     path = f"/api/core/tasks/{task_id}"
     with environment.session() as other:
@@ -97,7 +97,7 @@ def test_a_worker_killed_in_the_middle_of_an_import_leaves_nothing_and_another_d
 
 
 def test_an_import_that_kills_its_worker_each_time_fails_in_words(environment: Environment) -> None:
-    client = environment.person("alice", fleet="admin")
+    client = environment.sign_in("alice", fleet="admin")
     task_id = start_blocked_import(environment, client)
     environment.rows(
         "UPDATE tasks SET state = 'running', lease = gen_random_uuid(), lease_until = now() - interval '1 s', "
@@ -120,7 +120,7 @@ def test_an_import_that_kills_its_worker_each_time_fails_in_words(environment: E
 def test_an_import_cancelled_while_it_writes_leaves_nothing(environment: Environment) -> None:
     from sqlalchemy import text
 
-    client = environment.person("alice", fleet="admin")
+    client = environment.sign_in("alice", fleet="admin")
     task_id = start_blocked_import(environment, client)
     path = f"/api/core/tasks/{task_id}"
     with environment.process():

@@ -23,7 +23,7 @@ __all__ = ["environment"]
 def test_a_file_of_customers_is_previewed_run_and_reported(
     environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = environment.person("alice", fleet="admin")
+    client = environment.sign_in("alice", fleet="admin")
 
     draft = begin_import(client, CUSTOMERS)
     assert (draft["format"], draft["row_count"]) == ("CSV（UTF-8）", 2)
@@ -73,7 +73,7 @@ def test_a_file_of_customers_is_previewed_run_and_reported(
 
 
 def test_the_same_file_again_changes_nothing_and_an_edit_changes_its_row_only(environment: Environment) -> None:
-    client = environment.person("alice", fleet="admin")
+    client = environment.sign_in("alice", fleet="admin")
     run_import(environment, client, CUSTOMERS)
 
     assert run_import(environment, client, CUSTOMERS)["figures"] == {"新規": 0, "更新": 0, "変更なし": 2}
@@ -94,7 +94,7 @@ def test_the_same_file_again_changes_nothing_and_an_edit_changes_its_row_only(en
 
 
 def test_terminals_find_their_customers_by_name(environment: Environment) -> None:
-    client = environment.person("alice", fleet="admin")
+    client = environment.sign_in("alice", fleet="admin")
     run_import(environment, client, CUSTOMERS)
 
     assert run_import(environment, client, TERMINALS, "fleet.terminals")["figures"]["新規"] == 3
@@ -112,7 +112,7 @@ def test_terminals_find_their_customers_by_name(environment: Environment) -> Non
 
 
 def test_every_error_names_row_and_column_and_nothing_can_be_run(environment: Environment) -> None:
-    client = environment.person("alice", fleet="admin")
+    client = environment.sign_in("alice", fleet="admin")
     run_import(environment, client, CUSTOMERS)
     wrong = TERMINALS + (
         "TC200 0004,ABC商事,店,2026/2/30,\n"
@@ -152,7 +152,7 @@ def test_every_error_names_row_and_column_and_nothing_can_be_run(environment: En
 
 
 def test_a_telephone_number_that_a_spreadsheet_has_shortened_is_not_imported(environment: Environment) -> None:
-    client = environment.person("alice", fleet="admin")
+    client = environment.sign_in("alice", fleet="admin")
     draft = begin_import(client, "会社名,担当者,メールアドレス,電話番号\n新宿商店,青木,a@shop.example,312345678\n")
 
     [row] = preview(client, draft)["rows"]
@@ -160,7 +160,7 @@ def test_a_telephone_number_that_a_spreadsheet_has_shortened_is_not_imported(env
 
 
 def test_a_row_that_is_twice_in_a_file_is_imported_once(environment: Environment) -> None:
-    client = environment.person("alice", fleet="admin")
+    client = environment.sign_in("alice", fleet="admin")
     run_import(environment, client, CUSTOMERS)
     twice = TERMINALS + TERMINALS.split("\n")[1] + "\n"
 
@@ -170,7 +170,7 @@ def test_a_row_that_is_twice_in_a_file_is_imported_once(environment: Environment
 
 
 def test_rows_in_error_are_downloaded_as_a_harmless_csv_file(environment: Environment) -> None:
-    client = environment.person("alice", fleet="admin")
+    client = environment.sign_in("alice", fleet="admin")
     draft = begin_import(client, '会社名,担当者,メールアドレス,電話番号\n=1+1,"a\n=2",x,03\n', name="顧客.csv")
 
     answer = client.get(f"/api/core/imports/{draft['id']}/errors.csv")
@@ -185,7 +185,7 @@ def test_rows_in_error_are_downloaded_as_a_harmless_csv_file(environment: Enviro
 
 def test_no_transaction_is_idle_while_a_file_is_read(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     """Storage may be slow, and a workbook takes seconds; no database connection may be blocked by that."""
-    client = environment.person("alice", fleet="admin")
+    client = environment.sign_in("alice", fleet="admin")
     idle = (
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction' "
         "AND pid <> pg_backend_pid()"
@@ -203,9 +203,9 @@ def test_no_transaction_is_idle_while_a_file_is_read(environment: Environment, m
 
 
 def test_a_user_without_the_permission_and_a_colleague_get_nothing(environment: Environment) -> None:
-    client = environment.person("alice", fleet="admin")
+    client = environment.sign_in("alice", fleet="admin")
     draft = begin_import(client, CUSTOMERS)
-    operator, colleague = environment.person("olivia", fleet="operator"), environment.person("anna", fleet="admin")
+    operator, colleague = environment.sign_in("olivia", fleet="operator"), environment.sign_in("anna", fleet="admin")
 
     assert operator.get("/api/core/imports/kinds").status_code == 403
     assert operator.get("/api/core/imports/fleet.customers/template.csv").status_code == 403
@@ -221,7 +221,7 @@ def test_a_user_without_the_permission_and_a_colleague_get_nothing(environment: 
 
 
 def test_an_abandoned_import_is_deleted(environment: Environment) -> None:
-    client = environment.person("alice", fleet="admin")
+    client = environment.sign_in("alice", fleet="admin")
     old, new = begin_import(client, CUSTOMERS), begin_import(client, CUSTOMERS)
     environment.rows("UPDATE imports SET created_at = app_now() - interval '8 days' WHERE id = :id", id=old["id"])
 

@@ -210,7 +210,7 @@ def test_an_answer_that_replay_cuts_short_is_given_by_the_primary(pair: Pair, pa
             request_thread = threading.Thread(target=lambda: answers.append(http.get(path, headers=LONG_AGO)))
             request_thread.start()
             sleeping = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
-            wait_for(lambda: pair.replica.asked(sleeping), answers, 15)
+            wait_for(lambda: pair.replica.query(sleeping), answers, 15)
             with psycopg.connect(pair.service.owner_url) as owner:
                 owner.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
             request_thread.join(30)

@@ -27,7 +27,7 @@ def families(environment: Environment) -> list[tuple[object, ...]]:
 
 def test_families_come_by_file_and_again_without_doubling(environment: Environment) -> None:
     create_nurseries(environment)
-    client = environment.person("alice", entries="admin")
+    client = environment.sign_in("alice", entries="admin")
     environment.rows(
         "INSERT INTO entries_children (nursery_id, name, kana) "
         "SELECT id, '佐藤次郎', '' FROM entries_nurseries WHERE code = 'HMW456'"
@@ -46,7 +46,7 @@ def test_families_come_by_file_and_again_without_doubling(environment: Environme
 
 def test_children_that_come_by_file_are_audited_and_make_an_open_edit_stale(environment: Environment) -> None:
     create_nurseries(environment)
-    client = environment.person("alice", entries="admin")
+    client = environment.sign_in("alice", entries="admin")
     run_import(environment, client, FILE, KIND)
     opened = client.get("/api/entries/parents/123456").json()
 
@@ -62,7 +62,7 @@ def test_children_that_come_by_file_are_audited_and_make_an_open_edit_stale(envi
 
 def test_wrong_numbers_codes_and_anothers_numbers_are_wrong_rows(environment: Environment) -> None:
     create_nurseries(environment)
-    client = environment.person("alice", entries="admin")
+    client = environment.sign_in("alice", entries="admin")
     run_import(environment, client, FILE, KIND)
     rows = "012,ABC123,先頭が零,,,\n1,XYZ999,園がない,,,\n123456,HMW456,別の園,,,\n"
 

@@ -312,8 +312,8 @@ def test_an_unknown_token_is_401_and_not_looked_up_again_at_once(ingest_database
                 return await status_of(tokens, "stranger") == "401"
 
             await wait_until(is_refused)
-            assert tokens._looking is not None
-            await tokens._looking.close()
+            assert tokens._lookup_connection is not None
+            await tokens._lookup_connection.close()
             with pytest.raises(Unauthorized):
                 await tokens.terminal(b"stranger")
         return 1

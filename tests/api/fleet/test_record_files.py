@@ -20,7 +20,7 @@ def tags(environment: Environment) -> list[tuple[object, ...]]:
 
 
 def test_tags_are_read_from_a_file_and_a_blank_cell_leaves_them(environment: Environment) -> None:
-    client = environment.person("alice", fleet="admin")
+    client = environment.sign_in("alice", fleet="admin")
     run_import(environment, client, CUSTOMERS)
     run_import(environment, client, TERMINALS, "fleet.terminals")
     assert tags(environment) == [("T-1", ["重点", "夜間"], 1), ("T-2", [], 1)]
@@ -34,7 +34,7 @@ def test_tags_are_read_from_a_file_and_a_blank_cell_leaves_them(environment: Env
 
 
 def test_too_many_or_too_long_tags_are_wrong_rows(environment: Environment) -> None:
-    client = environment.person("alice", fleet="admin")
+    client = environment.sign_in("alice", fleet="admin")
     run_import(environment, client, CUSTOMERS)
     rows = f"T-1,ABC商事,店,{'、'.join(str(n) for n in range(11))}\nT-2,ABC商事,店,{'あ' * 31}\n"
 
@@ -44,7 +44,7 @@ def test_too_many_or_too_long_tags_are_wrong_rows(environment: Environment) -> N
 
 
 def test_what_is_archived_is_not_changed_by_a_file(environment: Environment) -> None:
-    client = environment.person("alice", fleet="admin")
+    client = environment.sign_in("alice", fleet="admin")
     run_import(environment, client, CUSTOMERS)
     run_import(environment, client, TERMINALS, "fleet.terminals")
     ids = [key for (key,) in environment.rows("SELECT id FROM fleet_terminals ORDER BY id")]

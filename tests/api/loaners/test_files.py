@@ -32,7 +32,7 @@ STATES = (
 
 
 def admin(environment: Environment) -> TestClient:
-    return environment.person("alice", loaners="admin")
+    return environment.sign_in("alice", loaners="admin")
 
 
 def test_devices_come_as_they_stand_in_the_sheets(environment: Environment) -> None:

@@ -301,10 +301,10 @@ def test_an_unknown_shop_is_not_found(sign_in: SignIn) -> None:
 
 def operator_with_services(environment: Environment) -> TestClient:
     """An operator, and the services that the file names."""
-    admin = environment.person("alice", reservations="admin")
+    admin = environment.sign_in("alice", reservations="admin")
     partners.create_service(admin)
     partners.create_service(admin, "cake", "ケーキ")
-    return environment.person("olivia", reservations="operator")
+    return environment.sign_in("olivia", reservations="operator")
 
 
 def call_orders(client: TestClient) -> dict[str, list[str]]:
@@ -398,5 +398,5 @@ def test_wrong_rows_are_explained_and_nothing_is_imported(environment: Environme
 
 def test_support_and_managers_cannot_import(environment: Environment) -> None:
     for role in ("support", "manager"):
-        client = environment.person(role, reservations=role)
+        client = environment.sign_in(role, reservations=role)
         assert client.get(f"/api/core/imports/{KIND}/template.csv").status_code == 403

@@ -21,7 +21,7 @@ CUSTOMERS = "会社名,担当者,メール,電話番号,契約\nABC商事,青木
 @pytest.fixture
 def alice(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> TestClient:
     """A client of the service as alice, which the dashboards use too."""
-    service = environment.person("alice", fleet="admin")
+    service = environment.sign_in("alice", fleet="admin")
     token = str(service.headers["Authorization"]).removeprefix("Bearer ")
     monkeypatch.setattr(client, "make_client", lambda: service)
     monkeypatch.setattr(session, "token", lambda: token)
