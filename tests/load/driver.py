@@ -9,7 +9,7 @@
 - with `within`, each token's heartbeat is sent at its own time within so many seconds, on a new connection, and again
   with the agent's own back-off until it is stored.
 
-Loopback only. Clients that must find each of their writes again are in crowd.py.
+Loopback only. Clients that must find each of their writes again are in load_clients.py.
 """
 
 from __future__ import annotations
