@@ -1,4 +1,4 @@
-"""Row `pdfs` of `make bench`: the cost of typesetting. Run with the name of a document, it makes only that one."""
+"""Row `paper` of `make bench`: the cost of typesetting. Run with the name of a document, it makes only that one."""
 
 from __future__ import annotations
 
