@@ -11,7 +11,7 @@ import pytest
 
 from agent.__main__ import main
 from agent.arguments import parse
-from agent.simulator import cast
+from agent.simulator import scenarios
 from agent.simulator.absences import Flapping, Outage
 from agent.simulator.fleet import FleetFile
 from tests.agent.desk import CommandService
@@ -31,7 +31,7 @@ def run_scenario(command_service: CommandService, tmp_path: Path) -> RunScenario
         options = parse(["simulate", scenario, *common, "--seconds", str(seconds), *map(str, more)])
         # The command line refuses so short an interval.
         options.interval = INTERVAL
-        assert cast.run_from_options(options) == 0
+        assert scenarios.run_from_options(options) == 0
         streams = defaultdict(list)
         for body in command_service.heartbeats:
             streams[body["stream_id"]].append(body)

@@ -220,9 +220,9 @@ def test_pages_of_other_users_and_browsers_stay_as_they_are() -> None:
 
     connections = Connections()
     with (
-        connections.held("shared", connection("hers", "olivia")),
-        connections.held("shared", connection("his", "oscar")),
-        connections.held("elsewhere", connection("at home", "olivia")),
+        connections.registered("shared", connection("hers", "olivia")),
+        connections.registered("shared", connection("his", "oscar")),
+        connections.registered("elsewhere", connection("at home", "olivia")),
     ):
         asyncio.run(connections.renew("shared", "olivia"))
         asyncio.run(connections.renew("unknown", "olivia"))

@@ -259,7 +259,7 @@ def test_signing_out_without_a_session_just_shows_the_form(web: TestClient, netw
 def accounts_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """As `python -m service.demo` writes it."""
     path = tmp_path / "accounts.json"
-    path.write_text(json.dumps(people.as_shown()))
+    path.write_text(json.dumps(people.as_json()))
     monkeypatch.setattr(settings(), "demo_accounts_file", str(path))
     return path
 

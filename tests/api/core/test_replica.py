@@ -281,7 +281,7 @@ def test_replay_is_compared_with_a_sample_no_older_than_requested() -> None:
     samples = Samples()
     assert not samples.reached(10**9, 0)  # there is no sample yet
     for taken_at, position in ((10.0, 100), (11.0, 200), (12.0, 200), (13.0, 300)):
-        samples.known.append((taken_at, position))
+        samples.entries.append((taken_at, position))
 
     assert samples.reached(200, 10.5)
     assert samples.reached(200, 12.0)

@@ -35,7 +35,7 @@ def planned(db: Session, sort: str, **filters: Any) -> tuple[list[str], list[str
     """The tables that are read to find the page, and those that are read to count."""
     names, values = TERMINALS._cut({"is_in_use": True, **filters})
     statement = TERMINALS._statement(names, sort, 50, "first")
-    [[[explained]]] = fetch(db, f"EXPLAIN (FORMAT JSON) {statement.text}", {**statement.given, **values})
+    [[[explained]]] = fetch(db, f"EXPLAIN (FORMAT JSON) {statement.text}", {**statement.own_values, **values})
     [page] = (node for node in nodes(explained["Plan"]) if node["Node Type"] == "Limit")
     [count] = (node for node in nodes(explained["Plan"]) if node.get("Strategy") == "Plain")
     return tables(page), tables(count)

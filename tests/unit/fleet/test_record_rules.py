@@ -18,7 +18,7 @@ NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 NO_NEIGHBOURS = Neighbours(0, 0)
 WELL = Facts(
-    heard=True,
+    has_heartbeat=True,
     silent=False,
     shut_down=False,
     closed=False,
@@ -49,7 +49,7 @@ def test_added_tags_are_present_and_removed_ones_are_not(tags: list[str], add: l
     ("facts", "expected"),
     [
         (WELL, Finding.WELL),
-        (replace(WELL, heard=False, silent=True), Finding.NEVER_HEARD),
+        (replace(WELL, has_heartbeat=False, silent=True), Finding.NEVER_HEARD),
         (replace(WELL, error=True), Finding.TERMINAL_ERROR),
         (replace(WELL, error=True, connected=False), Finding.TERMINAL_UNPLUGGED),
         (replace(WELL, connected=None), Finding.WELL),
