@@ -206,7 +206,7 @@ def test_a_new_command_under_an_old_number_is_a_new_command(tmp_path: Path) -> N
 
 
 def test_the_book_stays_small_and_a_damaged_one_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command_book, "KEPT", 5)
+    monkeypatch.setattr(command_book, "MAX_ENTRIES", 5)
     stored = Book(tmp_path)
     for number in range(1, 9):
         stored.take([Command(number, "diagnose", {})])
