@@ -150,7 +150,7 @@ def show_list(chosen: filters.Filters) -> None:
         COLUMNS,
         sorts=SORTS,
         filters=chosen,
-        actions={"編集": edit, "無効化": switch, "詳細": drawer},
+        actions={"詳細": drawer, "編集": edit, "無効化": switch},
         export=Export.of(AGENCY.path),
         empty=tables.Empty("まだ代理店が登録されていません", "「代理店を登録する」から登録してください。"),
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from dashboards import session
 from dashboards.agencies import numbers, words
 from dashboards.contract.agencies import CaseCounts, CaseItem
-from dashboards.ui import cache, columns, filters, live, tables, times
+from dashboards.ui import bulk, cache, columns, filters, live, tables, times
 from dashboards.ui.live import refreshing
 from dashboards.ui.status import Status
 
@@ -80,8 +82,8 @@ def show_list(chosen: filters.Filters) -> None:
         "",
         PATH,
         (
+            columns.text("依頼ID", lambda row: str(row["id"]), width=72),
             columns.badge("ステータス", words.list_status, words.LIST_STATUS, width=110),
-            columns.text("依頼ID", lambda row: str(row["id"]), width=72, alignment="right"),
             columns.text("法人名", "corporation_name", width=180, sort="corporation"),
             columns.text("地点数", words.entered_ratio, width=64, alignment="right"),
             columns.badges("未読", lambda row: ["unread"] if row["unread"] else [], {"unread": UNREAD}, width=96),
@@ -93,7 +95,21 @@ def show_list(chosen: filters.Filters) -> None:
         sorts=SORTS,
         filters=chosen,
         actions={"開く": open_case},
+        address=lambda row: f"/case?id={row['id']}",
+        bulk={"担当する": claim} if session.has_permission("agencies:case:update") else None,
         empty=tables.Empty("投入を待っている案件はありません", "営業担当者が投入依頼を送信すると、ここに並びます。"),
+    )
+
+
+def claim(cases: Sequence[CaseItem]) -> None:
+    bulk.confirm(
+        "agencies.cases.claim",
+        cases,
+        f"案件{len(cases):,}件の担当になりますか？",
+        "ほかの人が担当している案件は、そのままにします。",
+        action="担当する",
+        name=lambda case: f"依頼 {case['id']}　{case['corporation_name']}",
+        do=lambda case, _, key: session.api().post(f"{PATH}/{case['id']}/claim", {}, idempotency_key=key),
     )
 
 

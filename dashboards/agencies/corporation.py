@@ -95,8 +95,8 @@ def requests(corporation_id: int) -> None:
         "投入依頼",
         f"{PATH}/{corporation_id}/requests",
         (
+            columns.text("依頼ID", lambda row: str(row["id"]), width=80),
             columns.badge("ステータス", words.list_status, words.LIST_STATUS, width=110),
-            columns.text("依頼ID", lambda row: str(row["id"]), width=80, alignment="right"),
             columns.text("地点数", words.entered_ratio, width=76, alignment="right"),
             columns.text("店舗名", lambda row: "、".join(row["site_names"]), width=300),
             columns.text("営業担当者", "requested_by_name", width=140),

@@ -96,13 +96,13 @@ def show_list(chosen: filters.Filters) -> None:
         "",
         PATH,
         (
+            columns.text("依頼ID", lambda row: str(row["id"]), width=76, sort="id"),
             columns.badge("ステータス", words.list_status, words.LIST_STATUS, width=110, sort=""),
             columns.badges("不備通知", lambda row: ["new"] if row["unread"] else [], {"new": NEW}, width=90),
             columns.text("法人名", "corporation_name", width=240, sort="corporation"),
             columns.text("地点数", words.entered_ratio, width=76, alignment="right"),
             columns.text("営業担当者", "requested_by_name", width=130),
             columns.ago("投入依頼日", "created_at", sort="created_at"),
-            columns.text("依頼ID", lambda row: str(row["id"]), width=76, alignment="right", sort="id"),
         ),
         sorts={
             "-created_at": "新しい順",

@@ -24,6 +24,7 @@ def sessions() -> None:
         "/api/auth/sessions",
         COLUMNS,
         actions={"終了する": end},
+        row_opens=False,
         right=lambda: dialogs.button("ほかをすべて終了する", end_others, key="account.end_others"),
     )
 

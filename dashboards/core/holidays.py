@@ -83,6 +83,7 @@ def draw_list(year: int) -> None:
         query={"year": year},
         rows=MAX_ROWS,
         actions={"名称を変更": rename, "削除": remove} if has_permission("core:calendar:update") else None,
+        row_opens=False,
         empty=tables.Empty("この年の休日は登録されていません", "祝日は数年先まで自動で登録されます。"),
     )
 

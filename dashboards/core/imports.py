@@ -8,7 +8,7 @@ from dashboards import session
 from dashboards.addresses import DOWNLOAD
 from dashboards.client import PAGE_TIMEOUT_SECONDS, ApiProblem
 from dashboards.contract.core import IMPORT_OUTCOME, Counts, ImportAnswer, KindAnswer, Preview, PreviewRow
-from dashboards.ui import feedback, figures, files, heading, live, tasks
+from dashboards.ui import columns, feedback, figures, files, heading, live, tables, tasks
 from dashboards.ui.figures import Figure
 from dashboards.ui.idempotency import button_idempotency_key
 from dashboards.ui.links import link
@@ -30,7 +30,8 @@ OUTCOMES = statuses(
         "error": ("red", "error"),
     },
 )
-ROW_NUMBER_COLUMN = st.column_config.NumberColumn("行", format="localized", width=60)
+ROW_NUMBER = columns.number("行", "row", width=60)
+ERRORS = (ROW_NUMBER, columns.text("項目", "field", width=160), columns.text("内容", "message", width=760))
 
 
 def fetch_kinds() -> list[KindAnswer]:
@@ -191,28 +192,16 @@ def draw_check(draft: ImportAnswer, counts: Counts) -> None:
     draw_buttons(draft)
     st.subheader("はじめの行", anchor=False)
     labels = [field["label"] for field in draft["fields"]]
-    st.dataframe(
-        [
-            {
-                "行": row["row"],
-                "結果": [OUTCOMES[row["outcome"]].label],
-                **{label: value_text(row, label) for label in labels if label in row["values"]},
-            }
-            for row in preview["rows"]
-        ],
-        hide_index=True,
-        height="content",
-        key=f"{KEY}.rows",
-        column_config={
-            "行": ROW_NUMBER_COLUMN,
-            "結果": st.column_config.MultiselectColumn(
-                width=96,
-                options=[status.label for status in OUTCOMES.values()],
-                color=[status.color for status in OUTCOMES.values()],
-            ),
-        },
-        alt="取り込むファイルのはじめの行と、それぞれの行の結果",
+    tables.grid(
+        f"{KEY}.rows",
+        "取り込むファイルのはじめの行と、それぞれの行の結果",
+        preview["rows"],
+        (ROW_NUMBER, columns.badge("結果", "outcome", OUTCOMES, width=96), *map(value_column, labels)),
     )
+
+
+def value_column(label: str) -> columns.Column:
+    return columns.text(label, lambda row: value_text(row, label) if label in row["values"] else None)
 
 
 def value_text(row: PreviewRow, label: str) -> str:
@@ -227,18 +216,7 @@ def draw_errors(draft: ImportAnswer, preview: Preview, offset: int) -> None:
         "1行でもエラーがあると、どの行も取り込まれません。",
         icon=":material/error:",
     )
-    st.dataframe(
-        [{"行": error["row"], "項目": error["field"], "内容": error["message"]} for error in preview["errors"]],
-        hide_index=True,
-        height="content",
-        key=f"{KEY}.errors",
-        column_config={
-            "行": ROW_NUMBER_COLUMN,
-            "項目": st.column_config.TextColumn(width=160),
-            "内容": st.column_config.TextColumn(width=760),
-        },
-        alt="エラーの一覧",
-    )
+    tables.grid(f"{KEY}.errors", "エラーの一覧", preview["errors"], ERRORS)
     last = offset + len(preview["errors"])
     with st.container(horizontal=True, vertical_alignment="center"):
         link("エラーの行をダウンロード", f"{DOWNLOAD}{PATH}/{draft['id']}/errors.csv", download=True)

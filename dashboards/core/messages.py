@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
-from dashboards.contract.core import MessageSummary
+from dashboards import session
+from dashboards.contract.core import MessageItem, MessageSummary
 from dashboards.core.message_drawer import PATH, STATES, TOPICS, drawer
-from dashboards.ui import columns, figures, filters, live, tables, times
+from dashboards.ui import bulk, columns, figures, filters, live, tables, times
 from dashboards.ui.figures import Figure
 from dashboards.ui.live import refreshing
 
@@ -70,7 +73,21 @@ def draw_list(chosen: filters.Filters) -> None:
         shown_columns(),
         filters=chosen,
         actions={"詳細": drawer},
+        bulk={"再送する": resend} if session.has_permission("core:message:resend") else None,
         empty=tables.Empty("まだ通知はありません", "アラートの発生などで通知が作られると、ここに新しい順に並びます。"),
+    )
+
+
+def resend(messages: Sequence[MessageItem]) -> None:
+    bulk.confirm(
+        "core.messages.resend",
+        messages,
+        f"通知{len(messages):,}件を再送しますか？",
+        "送信失敗の通知を、もう一度送信します。送信済みなど、ほかの状態の通知はそのままです。"
+        "届いたかどうかを確認できていないものは、同じ内容が重ねて届くことがあります。",
+        action="再送する",
+        name=lambda message: message["title"],
+        do=lambda message, _, key: session.api().post(f"{PATH}/{message['id']}/resend", idempotency_key=key),
     )
 
 

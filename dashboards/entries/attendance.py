@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
 
 import streamlit as st
 
 from dashboards.contract.entries import DaySheet, SheetRow
 from dashboards.entries import attendance_drawer, choices
-from dashboards.entries.attendance_drawer import TOOLTIP_SCANS, history
-from dashboards.entries.words import IN, NOT_ENTERED, OUT, PRESENCE, attended, presence_figures
+from dashboards.entries.attendance_drawer import history
+from dashboards.entries.words import SHOWN_PRESENCE, attended, presence_figures, shown_presence
 from dashboards.session import has_permission
-from dashboards.ui import dialogs, feedback, figures, filters, live, times
+from dashboards.ui import columns, feedback, figures, filters, live, tables, times
 from dashboards.ui.links import link
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain, small
 
 PATH = "/api/entries/attendance"
 KEY = "entries.attendance"
-# 出席（推定） and a name fit on a tablet in portrait orientation.
-WIDTHS = (2.2, 2.5, 2.0, 2.3, 1.3)
-ROWS = 25
 TODAY = f"{KEY}.today"
 
 
@@ -100,13 +96,15 @@ def show_list(chosen: filters.Filters) -> None:
             action=choices.import_link,
         )
         return
-    page = _page(len(rows), chosen.query)
-    with st.container(border=True, gap="xsmall", key=f"{KEY}.rows"):
-        for column, title in zip(st.columns(WIDTHS), ("園児名", "出席状態", "送り迎え時刻", "備考", ""), strict=True):
-            column.markdown(small(title))
-        for row in rows[page * ROWS : (page + 1) * ROWS]:
-            _row(row, sheet["day"])
-    _pager(len(rows), page)
+    may_update = has_permission("entries:attendance:update")
+    tables.grid(
+        f"{KEY}.rows",
+        "出欠表",
+        [attendance_drawer.day_row(row, sheet["day"]) for row in rows],
+        COLUMNS,
+        actions=({"編集": attendance_drawer.edit} if may_update else {}) | {"送り迎え履歴": attendance_drawer.drawer},
+        bulk={"出欠を入力する": attendance_drawer.enter_all} if may_update else None,
+    )
 
 
 def _hint() -> None:
@@ -116,72 +114,19 @@ def _hint() -> None:
     )
 
 
-def _row(row: SheetRow, day: str) -> None:
-    name, presence, scan_times, note, action = st.columns(WIDTHS, vertical_alignment="center")
-    name.markdown(f"**{plain(row['child_name'])}**  \n{small(plain(row['class_name']))}")
-    presence.markdown(_presence(row))
-    with scan_times:
-        _scan_times(row, day)
-    note.markdown(plain(row["note"]))
-    if has_permission("entries:attendance:update"):
-        with action:
-            dialogs.button(
-                "編集",
-                attendance_drawer.edit,
-                row,
-                day,
-                key=f"{KEY}.edit.{row['child_id']}",
-                icon="edit",
-                type="tertiary",
-            )
+def _scan_times(row: SheetRow) -> str:
+    """The newest scan of each direction."""
+    latest = ((row["latest_entry"], "登園"), (row["latest_exit"], "降園"))
+    return "　".join(f"{word} {times.parse(at):%H:%M}" for at, word in latest if at)
 
 
-def _presence(row: SheetRow) -> str:
-    if row["presence"] is None:
-        return small(NOT_ENTERED)
-    status = PRESENCE[row["presence"]]
-    return f":gray-badge[:material/barcode_scanner: {status.label}（推定）]" if row["suggested"] else status.badge()
-
-
-def _scan_times(row: SheetRow, day: str) -> None:
-    """The newest scan of each direction. The tooltip shows the day's history, a click shows all of it."""
-    latest = [
-        f":{status.color}[:material/{status.icon}: **{times.parse(at):%H:%M}**]"
-        for at, status in ((row["latest_entry"], IN), (row["latest_exit"], OUT))
-        if at
-    ]
-    if latest:
-        st.button(
-            "　".join(latest),
-            key=f"{KEY}.scans.{row['child_id']}",
-            type="tertiary",
-            help=history(row["scans"], TOOLTIP_SCANS),
-            on_click=dialogs.open,
-            args=(attendance_drawer.drawer, row, day),
-        )
-
-
-def _page(total: int, query: dict[str, Any]) -> int:
-    """A new filter starts at the first page."""
-    stored = st.session_state.setdefault(f"{KEY}.page", {"query": query, "page": 0})
-    if stored["query"] != query:
-        stored |= {"query": query, "page": 0}
-    stored["page"] = min(int(stored["page"]), (total - 1) // ROWS)
-    return int(stored["page"])
-
-
-def _turn(by: int) -> None:
-    st.session_state[f"{KEY}.page"]["page"] += by
-
-
-def _pager(total: int, page: int) -> None:
-    last = (total - 1) // ROWS
-    if not last:
-        return
-    with st.container(horizontal=True, horizontal_alignment="center", vertical_alignment="center"):
-        st.button("前へ", key=f"{KEY}.previous", on_click=_turn, args=(-1,), disabled=page == 0)
-        st.markdown(f"{page + 1:,} / {last + 1:,}ページ", width="content")
-        st.button("次へ", key=f"{KEY}.next", on_click=_turn, args=(1,), disabled=page == last)
+COLUMNS = (
+    columns.text("園児名", "child_name", width=200),
+    columns.text("組", "class_name", width=120),
+    columns.badge("出席状態", shown_presence, SHOWN_PRESENCE, width=150),
+    columns.text("送り迎え時刻", _scan_times, width=210, hint=lambda row: history(row["scans"])),
+    columns.text("備考", "note", width=260),
+)
 
 
 if choices.require_nursery("出欠表管理"):

@@ -14,43 +14,48 @@ from dashboards.contract.entries import FIELDS, Presence, Scanned, SheetRow
 from dashboards.entries import choices
 from dashboards.entries.words import DIRECTION_LABELS, ENTRY_LABELS, NOT_ENTERED, PRESENCE, arrow
 from dashboards.session import has_permission
-from dashboards.ui import details, dialogs, forms, times
+from dashboards.ui import bulk, details, dialogs, forms, times
 from dashboards.ui.fields import Custom, Text
 from dashboards.ui.links import link
 from dashboards.ui.records import Record
 from dashboards.ui.text import plain, small
 
-# As many scans as a tooltip shows (UI-AD-003).
-TOOLTIP_SCANS = 5
+# As many scans as are shown at the pointer (UI-AD-003).
+HINT_SCANS = 5
+# A SheetRow with `id` and `day`.
+DayRow = Mapping[str, Any]
 
 
-def history(scans: Sequence[Scanned], limit: int | None = None) -> str:
-    """6.4.2 as Markdown: the newest scans in order of time, grouped by parent."""
-    shown = list(scans)[-limit:] if limit else list(scans)
-    lines = ["**送り迎え履歴**"]
+def day_row(row: SheetRow, day: str) -> DayRow:
+    """The row as a record: a child's day."""
+    return {**row, "id": row["child_id"], "day": day}
+
+
+def history(scans: Sequence[Scanned]) -> str:
+    """6.4.2: the newest scans in order of time, grouped by parent."""
+    shown = list(scans)[-HINT_SCANS:]
+    lines = ["送り迎え履歴"]
     parent = ""
     for scan in shown:
         if scan["parent_name"] != parent:
             parent = scan["parent_name"]
-            lines.append(f"保護者: {plain(parent)}")
+            lines.append(f"保護者: {parent}")
         lines.append(f"{times.parse(scan['timestamp']):%H:%M:%S} {ENTRY_LABELS[scan['entry_type']]}")
     if len(scans) > len(shown):
         lines.append(f"ほか{len(scans) - len(shown)}件（クリックするとすべて表示します）")
-    return "  \n".join(lines)
+    return "\n".join(lines)
 
 
-def drawer(row: SheetRow, day: str) -> None:
-    title = f"{plain(row['child_name'])}　{times.day(date.fromisoformat(day))}"
+def drawer(row: DayRow) -> None:
+    title = f"{plain(row['child_name'])}　{times.day(date.fromisoformat(row['day']))}"
 
     @dialogs.dialog(title, position="right", width="medium", icon=":material/child_care:")
     def show() -> None:
         with st.container(horizontal=True):
             if has_permission("entries:attendance:update"):
-                dialogs.button(
-                    "出欠を編集する", edit, row, day, key="attendance.drawer.edit", icon="edit", type="primary"
-                )
+                dialogs.button("出欠を編集する", edit, row, key="attendance.drawer.edit", icon="edit", type="primary")
             child = choices.child_label(row["child_name"], row["class_name"])
-            query = urlencode({"child_id": child, "month": times.month(day)})
+            query = urlencode({"child_id": child, "month": times.month(row["day"])})
             link("詳細レポート", f"/attendance-report?{query}")
         details.facts(
             {
@@ -114,6 +119,36 @@ RECORD = Record(
 )
 
 
-def edit(row: SheetRow, day: str) -> None:
+def enter_all(rows: Sequence[DayRow]) -> None:
+    """Enters the same presence for several children."""
+
+    def presence() -> dict[str, Any] | None:
+        chosen = st.radio(
+            FIELDS["presence"],
+            [*PRESENCE],
+            index=None,
+            format_func=_presence_label,
+            horizontal=True,
+            key="attendance.all.presence",
+        )
+        return {"presence": chosen} if chosen else None
+
+    def save(row: DayRow, chosen: Mapping[str, Any], _: str) -> None:
+        _save(row, {"note": row["note"], **chosen})
+
+    day = times.day(date.fromisoformat(rows[0]["day"]))
+    bulk.confirm(
+        "attendance.all",
+        rows,
+        f"{len(rows):,}人の{day}の出欠を入力しますか？",
+        "備考はそのままです。あとから1人ずつ直せます。",
+        action="入力する",
+        name=lambda row: row["child_name"],
+        ask=presence,
+        do=save,
+    )
+
+
+def edit(row: DayRow) -> None:
     """What the scans suggest is not stored yet. Saving the form stores it."""
-    RECORD.edit({**row, "id": row["child_id"], "day": day})
+    RECORD.edit(row)

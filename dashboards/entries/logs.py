@@ -91,6 +91,7 @@ def show_list(chosen: filters.Filters) -> None:
         sorts=SORTS,
         filters=chosen,
         actions=actions if has_permission(permission) else None,
+        row_opens=False,
         export=Export.of(PATH),
         empty=tables.Empty(
             "まだ入退の記録がありません",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dashboards.contract import entries as contract
-from dashboards.contract.entries import EntryType
+from dashboards.contract.entries import EntryType, SheetRow
 from dashboards.ui import times
 from dashboards.ui.figures import Figure
 from dashboards.ui.status import Status, statuses
@@ -38,6 +38,17 @@ PRESENCE = statuses(
     },
 )
 NOT_ENTERED = "未入力"
+# With what the scans suggest, and nothing.
+SHOWN_PRESENCE = (
+    PRESENCE
+    | {f"{code}?": Status(f"{status.label}（推定）", "gray", "barcode_scanner") for code, status in PRESENCE.items()}
+    | {"": Status(NOT_ENTERED, "gray", "help")}
+)
+
+
+def shown_presence(row: SheetRow) -> str:
+    """A key of SHOWN_PRESENCE."""
+    return (row["presence"] or "") + ("?" if row["suggested"] and row["presence"] else "")
 
 
 def attended(counts: Mapping[str, int]) -> int:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import streamlit as st
 
+from dashboards import session
 from dashboards.contract.fleet import IncidentItem, IncidentsCounts
 from dashboards.fleet.choices import customers, responders
-from dashboards.fleet.incident_drawer import PATH, drawer, open_requested
+from dashboards.fleet.incident_drawer import PATH, SNOOZE_CONSEQUENCE, drawer, open_requested, snooze_ends
 from dashboards.fleet.incident_words import (
     IMPACT_HELP,
     IMPACTS,
@@ -21,7 +23,8 @@ from dashboards.fleet.incident_words import (
     stopped_text,
 )
 from dashboards.fleet.words import ALERT
-from dashboards.ui import columns, figures, filters, live, tables, times
+from dashboards.session import has_permission
+from dashboards.ui import bulk, columns, figures, filters, live, tables, times
 from dashboards.ui.figures import Figure
 from dashboards.ui.live import refreshing
 
@@ -104,6 +107,42 @@ def state_sentence(counts: IncidentsCounts) -> None:
         st.info(f"{sentence}すべて期限内に対応中です。", icon=":material/info:")
 
 
+def _bulk_actions() -> tables.BulkActions:
+    actions = {"確認する": (acknowledge, "fleet:incident:operate"), "スヌーズする": (snooze, "fleet:incident:snooze")}
+    return {label: action for label, (action, permission) in actions.items() if has_permission(permission)}
+
+
+def acknowledge(incidents: Sequence[IncidentItem]) -> None:
+    bulk.confirm(
+        "fleet.acknowledge",
+        incidents,
+        f"アラート{len(incidents):,}件を確認済みにしますか？",
+        "初動確認を記録し、担当者がいないものは、あなたが担当になります。",
+        action="確認する",
+        name=place_text,
+        do=lambda incident, _, key: session.api().post(f"{PATH}/{incident['id']}/acknowledge", idempotency_key=key),
+    )
+
+
+def snooze(incidents: Sequence[IncidentItem]) -> None:
+    def until() -> dict[str, str]:
+        ends = snooze_ends()
+        return {"until": ends[st.selectbox("いつまで", [*ends], key="fleet.snooze.until")]}
+
+    bulk.confirm(
+        "fleet.snooze",
+        incidents,
+        f"アラート{len(incidents):,}件をスヌーズしますか？",
+        SNOOZE_CONSEQUENCE,
+        action="スヌーズする",
+        name=place_text,
+        ask=until,
+        do=lambda incident, chosen, key: session.api().post(
+            f"{PATH}/{incident['id']}/snooze", {"version": incident["version"], **chosen}, idempotency_key=key
+        ),
+    )
+
+
 @refreshing
 def draw_list(chosen: filters.Filters) -> None:
     tables.table(
@@ -114,6 +153,7 @@ def draw_list(chosen: filters.Filters) -> None:
         sorts=SORTS,
         filters=chosen,
         actions={"対応する": drawer},
+        bulk=_bulk_actions(),
         empty=tables.Empty(
             "対応が必要なアラートはありません", "端末の通信が途絶えたり異常を報告したりすると、ここに自動で並びます。"
         ),

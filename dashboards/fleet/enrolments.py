@@ -66,6 +66,7 @@ def draw_list() -> None:
         PATH,
         COLUMNS,
         actions={"失効させる": revoke} if has_permission("fleet:enrolment:revoke") else None,
+        row_opens=False,
         empty=tables.Empty("まだ登録コードはありません", "「登録コードを発行する」から発行してください。"),
     )
 

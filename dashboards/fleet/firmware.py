@@ -122,6 +122,7 @@ def draw_images() -> None:
         FIRMWARES,
         IMAGE_COLUMNS,
         actions={"取り下げる": withdraw} if has_permission("fleet:firmware:withdraw") else None,
+        row_opens=False,
         right=_register_button,
         empty=tables.Empty(
             "まだ登録されていません", "「ファームウェアを登録する」から、署名とともに登録してください。"

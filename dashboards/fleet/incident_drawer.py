@@ -31,6 +31,8 @@ from dashboards.ui.timeline import timeline
 PATH = "/api/fleet/incidents"
 MEMBERS_SHOWN = 10
 SNOOZES = {30: "30分", 60: "1時間", 4 * 60: "4時間", 24 * 60: "24時間"}
+MORNING = "明日の9:00まで"
+SNOOZE_CONSEQUENCE = "終了するまで通知を止め、一覧の下に並べます。アラートは閉じません。"
 _PROBLEM = "fleet.incident_problem"
 
 
@@ -156,26 +158,24 @@ def _save_assignment(incident: IncidentDetail, key: str, users: dict[str, str]) 
     _send_action(incident, "assignment", body, f"担当を{users.get(assignee_id or '', '未割り当て')}にしました。")
 
 
+def snooze_ends() -> dict[str, str]:
+    """Label → when a snooze that begins now ends."""
+    now = times.now()
+    morning = datetime.combine(now.date() + timedelta(days=1), time(9), now.tzinfo)
+    ends = {label: now + timedelta(minutes=minutes) for minutes, label in SNOOZES.items()} | {MORNING: morning}
+    return {label: end.isoformat() for label, end in ends.items()}
+
+
 def _snooze_buttons(incident: IncidentDetail) -> None:
-    st.markdown(small("終了するまで通知を止め、一覧の下に並べます。アラートは閉じません。"))
-    for minutes, label in SNOOZES.items():
-        until = (times.now() + timedelta(minutes=minutes)).isoformat()
+    st.markdown(small(SNOOZE_CONSEQUENCE))
+    for label, until in snooze_ends().items():
         st.button(
             label,
-            key=f"incident.snooze.{minutes}",
+            key=f"incident.snooze.{label}",
             width="stretch",
             on_click=_send_action,
             args=(incident, "snooze", {"version": incident["version"], "until": until}, f"{label}スヌーズします。"),
         )
-    morning = datetime.combine(times.now().date() + timedelta(days=1), time(9), times.now().tzinfo)
-    body = {"version": incident["version"], "until": morning.isoformat()}
-    st.button(
-        "明日の9:00まで",
-        key="incident.snooze.morning",
-        width="stretch",
-        on_click=_send_action,
-        args=(incident, "snooze", body, "明日の9:00までスヌーズします。"),
-    )
     if incident["snoozed_until"]:
         st.button(
             "スヌーズを終了する",

@@ -40,6 +40,7 @@ def show(terminal: TerminalDetail) -> None:
         query={"terminal_id": terminal["id"]},
         right=partial(_plan_button, terminal) if may_maintain else None,
         actions={"終了する": end} if may_maintain else None,
+        row_opens=False,
         empty=tables.Empty("メンテナンスの記録はありません", "予定すると、その間はアラートを通知しません。"),
     )
 

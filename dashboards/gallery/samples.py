@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
@@ -94,6 +94,12 @@ def answer_without_rows(**_: Any) -> dict[str, Any]:
 
 def fail(**_: Any) -> dict[str, Any]:
     raise SERVICE_DOWN
+
+
+def restart(row: Mapping[str, Any], _values: object, _key: str) -> None:
+    """One terminal in three refuses."""
+    if row["id"] % 3 == 0:
+        raise ApiProblem(409, "再起動できません", "この端末は応答していないため、再起動できません。")
 
 
 def answer_once(**query: Any) -> dict[str, Any]:

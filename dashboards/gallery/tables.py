@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboards.gallery import samples
 from dashboards.gallery.samples import state
-from dashboards.ui import columns, dialogs, filters, flash, tables, times
+from dashboards.ui import bulk, columns, dialogs, filters, flash, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
 from dashboards.ui.live import LOADING_HEIGHT, refreshing
@@ -59,9 +59,9 @@ def draw_list(chosen: filters.Filters) -> None:
         sorts=SORTS,
         filters=chosen,
         actions={"詳細": drawer, "再起動する": restart},
+        bulk={"再起動する": restart_all},
         export=Export("/app/static/samples/terminals.csv"),
         right=lambda: st.button("端末を登録する", type="primary", key="gallery_table.new"),
-        height=388,
     )
 
 
@@ -77,6 +77,18 @@ def drawer(row: Row) -> None:
 def restart(row: Row) -> None:
     flash.add(f"{row['serial_number']} の再起動を予約しました。")
     st.rerun()
+
+
+def restart_all(rows: list[Row]) -> None:
+    bulk.confirm(
+        "gallery_table.restart",
+        rows,
+        f"端末{len(rows):,}台を再起動しますか？",
+        "再起動している間（約2分）は決済ができません。",
+        action="再起動する",
+        name=lambda row: row["serial_number"],
+        do=samples.restart,
+    )
 
 
 def states() -> None:

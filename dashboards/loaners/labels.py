@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,7 +10,7 @@ import streamlit as st
 
 from dashboards.addresses import DOWNLOAD
 from dashboards.contract.core import LABEL_STOCK
-from dashboards.contract.loaners import KIND
+from dashboards.contract.loaners import KIND, DeviceItem
 from dashboards.loaners import choices
 from dashboards.session import has_permission
 from dashboards.ui import columns, filters, heading, live, tables
@@ -65,8 +66,15 @@ def print_box(query: dict[str, Any], total: int) -> None:
             )
 
 
+def choose(devices: Sequence[DeviceItem]) -> None:
+    """Adds devices to those that get a label, before their field is drawn the next time."""
+    st.session_state[f"{KEY}.added"] = [device["number"] for device in devices]
+    st.rerun()
+
+
 def device_selector() -> None:
-    numbers = st.session_state.get(f"{KEY}.chosen", [])
+    numbers = [*st.session_state.get(f"{KEY}.chosen", []), *st.session_state.pop(f"{KEY}.added", [])]
+    st.session_state[f"{KEY}.chosen"] = numbers = list(dict.fromkeys(numbers))
     listed = [row["number"] for row in live.last_answer(f"{KEY}.list")["items"]]
     options = list(dict.fromkeys([*numbers, *listed]))
     if options:
@@ -96,6 +104,7 @@ def page() -> None:
         counter="台",
         sorts=SORTS,
         filters=chosen,
+        bulk={"ラベルを印刷する機器に加える": choose},
         empty=tables.Empty("まだ機器が登録されていません", "「機器一覧」の「機器を登録する」から登録してください。"),
     )
     if reading is not None and reading.data["items"]:

@@ -63,6 +63,7 @@ def show_list(chosen: filters.Filters) -> None:
         sort_name="view_sort",
         filters=chosen,
         actions=actions or None,
+        row_opens=not chosen.query.get("archived"),
         empty=tables.Empty("無効なデータタイプはありません", "無効にしたデータタイプは、ここから元に戻せます。"),
     )
 

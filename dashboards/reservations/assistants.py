@@ -64,6 +64,7 @@ def show_list(chosen: filters.Filters) -> None:
         sorts={"-created_at": "発行の新しい順", "created_at": "発行の古い順", "name": "名前順"},
         filters=chosen,
         actions={"失効させる": assistant_dialogs.revoke} if may_revoke else None,
+        row_opens=False,
         empty=tables.Empty(
             "有効なトークンがありません",
             "「トークンを発行する」から発行し、お客様のアシスタントに登録してください。",

@@ -74,6 +74,7 @@ def show_list(chosen: filters.Filters) -> None:
         sorts=SORTS,
         filters=chosen,
         actions={"詳細": open_detail},
+        address=lambda row: f"/reservation?code={row['code']}",
         export=Export.of(PATH),
         empty=tables.Empty(
             "まだ予約はありません", "AIアシスタントからの依頼と、「予約を受け付ける」で登録した予約が並びます。"

@@ -13,8 +13,6 @@ from typing import Any
 import streamlit as st
 
 _PAGE, _KEYS, _STORED = "bound.page", "bound.keys", "bound.left"
-# Hides the number fields of `apply_values`.
-_UNSEEN = '[class*="st-key-"][class*="-drawn"] { display: none; }'
 
 
 def page_key(name: str) -> str:
@@ -55,6 +53,7 @@ def apply_values(group: str) -> None:
         for name, value in st.session_state[f"{group}.put"][1].items():
             st.session_state[name] = value
     st.session_state[f"{group}.drawn"] = str(change_number(group))
+    # Hidden by dashboards/static/genba.css.
     st.text_input("表示の番号", key=f"{group}.drawn", label_visibility="collapsed")
 
 
@@ -74,7 +73,6 @@ def choose_part(parts: Sequence[str], label: str = "表示") -> str:
 
 def begin_page(page: str) -> None:
     """For the frame, before it draws the page at this address."""
-    st.html(f"<style>{_UNSEEN}</style>")
     previous = st.session_state.get(_PAGE)
     if previous == page:
         return

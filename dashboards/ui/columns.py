@@ -1,4 +1,4 @@
-"""Column types for tables, without pandas Styler, which takes seconds where these take none."""
+"""Column types for lists: what a cell says, and how much room it takes."""
 
 from __future__ import annotations
 
@@ -6,27 +6,29 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import streamlit as st
-from streamlit.elements.lib.column_types import ColumnConfig
-
 from dashboards.ui import figures, times
 from dashboards.ui.status import UNKNOWN, Status
 
 Row = Mapping[str, Any]
+# Labels with their colours, a number, a text, or nothing.
+Cell = list[tuple[str, str]] | int | float | str | None
+Kind = Literal["text", "badge", "number", "percent", "money"]
 AGO_WIDTH, STAMP_WIDTH = 158, 164
 
 
 @dataclass(frozen=True)
 class Column:
-    """A title, the cell's value for a row, and how Streamlit draws it: `draw(label, cells)`.
-
-    `sort` is the service's sort key, used when the user clicks the title.
-    """
+    """`cell`: the value for a row. `width`: in pixels where there is room; narrow pages shrink all columns. `sort`: the
+    service's sort key, used when the user presses the title. `hint`: shown at the pointer."""
 
     title: str
-    cell: Callable[[Any], Any]
-    draw: Callable[[str, Sequence[Any]], ColumnConfig]
+    cell: Callable[[Any], Cell]
+    kind: Kind = "text"
+    width: int | None = None
+    right: bool = False
+    help: str = ""
     sort: str = ""
+    hint: Callable[[Any], str] | None = None
 
 
 def text(
@@ -36,13 +38,16 @@ def text(
     width: int | None = None,
     alignment: Literal["left", "right"] = "left",
     sort: str = "",
+    hint: Callable[[Any], str] | None = None,
 ) -> Column:
     """`alignment` is for numbers in a format of their own."""
+    value = _value(field)
 
-    def draw(label: str, _: Sequence[Any]) -> ColumnConfig:
-        return st.column_config.TextColumn(label, width=width, alignment=alignment)
+    def cell(row: Row) -> Cell:
+        found = value(row)
+        return None if found is None else str(found)
 
-    return Column(title, _value(field), draw, sort)
+    return Column(title, cell, width=width, right=alignment == "right", sort=sort, hint=hint)
 
 
 def badge(
@@ -51,54 +56,32 @@ def badge(
     kinds: Mapping[str, Status],
     *,
     width: int = 124,
-    help: str | None = None,
+    help: str = "",
     sort: str = "",
 ) -> Column:
     """A status: its label on its colour."""
-    statuses, code = [*kinds.values(), UNKNOWN], _value(field)
-
-    def draw(label: str, _: Sequence[Any]) -> ColumnConfig:
-        return st.column_config.MultiselectColumn(
-            label,
-            width=width,
-            options=[status.label for status in statuses],
-            color=[status.color for status in statuses],
-            help=help,
-        )
-
-    return Column(title, lambda row: [kinds.get(code(row), UNKNOWN).label], draw, sort)
+    code = _value(field)
+    return Column(title, lambda row: [_label(kinds.get(code(row), UNKNOWN))], "badge", width, help=help, sort=sort)
 
 
 def badges(
     title: str, field: Callable[[Any], Sequence[str]], kinds: Mapping[str, Status], *, width: int = 124
 ) -> Column:
     """Any number of statuses, each as in `badge`."""
-    statuses = [*kinds.values()]
-
-    def draw(label: str, _: Sequence[Any]) -> ColumnConfig:
-        return st.column_config.MultiselectColumn(
-            label,
-            width=width,
-            options=[status.label for status in statuses],
-            color=[status.color for status in statuses],
-        )
-
-    return Column(title, lambda row: [kinds[code].label for code in field(row)], draw)
+    return Column(title, lambda row: [_label(kinds[code]) for code in field(row)], "badge", width)
 
 
-def number(
-    title: str, field: str | Callable[[Any], Any], *, width: int = 84, help: str | None = None, sort: str = ""
-) -> Column:
+def number(title: str, field: str | Callable[[Any], Any], *, width: int = 84, help: str = "", sort: str = "") -> Column:
     """Right-aligned, with thousands separators. The unit is in the title."""
-    return _number(title, field, "localized", width, help, sort)
+    return Column(title, _value(field), "number", width, right=True, help=help, sort=sort)
 
 
 def percent(title: str, field: str | Callable[[Any], Any], *, width: int = 72, sort: str = "") -> Column:
-    return _number(title, field, "%d%%", width, None, sort)
+    return Column(title, _value(field), "percent", width, right=True, sort=sort)
 
 
 def money(title: str, field: str | Callable[[Any], Any], *, width: int = 104, sort: str = "") -> Column:
-    return _number(title, field, "¥%,d", width, None, sort)
+    return Column(title, _value(field), "money", width, right=True, sort=sort)
 
 
 def ago(title: str, field: str, *, missing: str = "–", sort: str = "") -> Column:
@@ -110,7 +93,7 @@ def ago(title: str, field: str, *, missing: str = "–", sort: str = "") -> Colu
         at = times.parse(row[field])
         return f"{times.ago_rounded(at)}（{times.short(at)}）"
 
-    return Column(title, cell, lambda label, _: st.column_config.TextColumn(label, width=AGO_WIDTH), sort)
+    return Column(title, cell, width=AGO_WIDTH, sort=sort)
 
 
 def stamp(title: str, field: str, *, missing: str = "–", sort: str = "") -> Column:
@@ -119,7 +102,7 @@ def stamp(title: str, field: str, *, missing: str = "–", sort: str = "") -> Co
     def cell(row: Row) -> str:
         return times.stamp(row[field]) or missing
 
-    return Column(title, cell, lambda label, _: st.column_config.TextColumn(label, width=STAMP_WIDTH), sort)
+    return Column(title, cell, width=STAMP_WIDTH, sort=sort)
 
 
 def trend(
@@ -131,31 +114,21 @@ def trend(
     width: int = 100,
 ) -> Column:
     """A change as an arrow and a number; green when the change is good, red when not."""
-    colors = {"↑": "green" if good == "up" else "red", "↓": "red" if good == "up" else "green", "→": "gray"}
+    up, down = ("green", "red") if good == "up" else ("red", "green")
     value = _value(field)
 
-    def cell(row: Row) -> list[str]:
+    def cell(row: Row) -> Cell:
         change = value(row)
         if change is None:
-            return []
-        return [f"{'↑' if change > 0 else '↓' if change < 0 else '→'} {figures.amount(change)}{unit}"]
+            return None
+        arrow, color = ("↑", up) if change > 0 else ("↓", down) if change < 0 else ("→", "gray")
+        return [(f"{arrow} {figures.amount(change)}{unit}", color)]
 
-    def draw(label: str, cells: Sequence[Any]) -> ColumnConfig:
-        arrow_texts = sorted({arrow_text for arrow_texts in cells for arrow_text in arrow_texts})
-        return st.column_config.MultiselectColumn(
-            label, width=width, options=arrow_texts, color=[colors[arrow_text[0]] for arrow_text in arrow_texts]
-        )
-
-    return Column(title, cell, draw)
+    return Column(title, cell, "badge", width)
 
 
-def _number(
-    title: str, field: str | Callable[[Any], Any], format: str, width: int, help: str | None, sort: str
-) -> Column:
-    def draw(label: str, _: Sequence[Any]) -> ColumnConfig:
-        return st.column_config.NumberColumn(label, format=format, width=width, help=help)
-
-    return Column(title, _value(field), draw, sort)
+def _label(status: Status) -> tuple[str, str]:
+    return status.label, status.color
 
 
 def _value(field: str | Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -1,27 +1,18 @@
 """Choosing, uploading, showing and enlarging files. The browser itself sends them to `/files`; pages only learn their
-ids.
-
-Streamlit serves the scripts as files from our own origin: an inline script would run from a blob, which our policy
-refuses. Streamlit finds such files by the manifest of an installed package. We are not a package, so the manifest is
-registered here.
-"""
+ids."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
-from streamlit.components.v2.get_bidi_component_manager import get_bidi_component_manager
-from streamlit.components.v2.manifest_scanner import ComponentConfig, ComponentManifest
+
+from dashboards.ui.components import component
 
 FILES_PATH = "/files"
-FOLDER = "components"
 IMAGES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WebP"}
 DOCUMENTS = {".pdf": "PDF"}
 MEGABYTE = 1024 * 1024
@@ -111,22 +102,3 @@ def previews(
 
 def _ignore() -> None:
     """Streamlit requires a callback for each value that has a default."""
-
-
-def component(name: str, html: str) -> Callable[..., Any]:
-    """Our component with this name: its script in `components`."""
-    # Each Streamlit process and each AppTest has its own manager.
-    manager = get_bidi_component_manager()
-    if manager.get_component_asset_root(f"genba.{name}") is None:
-        components = [ComponentConfig(script_path.stem, FOLDER) for script_path in _folder().glob("*.js")]
-        manager.register_from_manifest(ComponentManifest("genba", "0", components), _folder().parent)
-    return _renderer(name, html)
-
-
-@cache
-def _renderer(name: str, html: str) -> Callable[..., Any]:
-    return st.components.v2.component(f"genba.{name}", html=html, css="files.css", js=f"{name}.js")
-
-
-def _folder() -> Path:
-    return Path(__file__).parents[1] / FOLDER

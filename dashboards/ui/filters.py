@@ -164,6 +164,7 @@ def bar(*main: Field, more: Sequence[Field] = (), prefix: str = "") -> Filters:
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"{prefix or 'page'}.filters"):
         for field in main:
             field.draw(keys[field.name])
+        _fold(prefix, sum(_is_set(field, keys[field.name]) for field in fields[1:]))
         if more:
             active_more = sum(_is_set(field, keys[field.name]) for field in more)
             label = f"詳細条件（{active_more}）" if active_more else "詳細条件"
@@ -175,7 +176,9 @@ def bar(*main: Field, more: Sequence[Field] = (), prefix: str = "") -> Filters:
             st.button(
                 "条件をクリア", key=f"{prefix}clear", type="tertiary", on_click=_clear, args=(prefix, fields, keys)
             )
-        with st.container(height=36, width="content", vertical_alignment="center", border=False):
+        with st.container(
+            height=36, width="content", vertical_alignment="center", border=False, key=f"{prefix}filters.hits"
+        ):
             hits = st.empty()
         hits.markdown(
             "", width="content"
@@ -184,6 +187,19 @@ def bar(*main: Field, more: Sequence[Field] = (), prefix: str = "") -> Filters:
     for field in fields:
         query |= field.query(st.session_state[keys[field.name]])
     return Filters({name: value for name, value in query.items() if value is not None}, active, hits)
+
+
+def _fold(prefix: str, active: int) -> None:
+    """On a phone: a button that shows the conditions behind the first one (dashboards/static/genba.css)."""
+    slot = f"{prefix}filters.unfolded"
+    is_unfolded = st.session_state.setdefault(slot, False)
+
+    def turn() -> None:
+        st.session_state[slot] = not is_unfolded
+
+    label = "条件を閉じる" if is_unfolded else f"条件（{active}）" if active else "条件"
+    state = "unfolded" if is_unfolded else "folded"
+    st.button(label, key=f"{prefix}filters.{state}", icon=":material/tune:", on_click=turn)
 
 
 def _is_set(field: Field, key: str) -> bool:

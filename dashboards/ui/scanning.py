@@ -11,7 +11,7 @@ from typing import Any
 import streamlit as st
 
 from dashboards.client import ApiProblem
-from dashboards.ui.files import component
+from dashboards.ui.components import component
 
 # Ids of settled codes that are sent to the browser: more than can be waiting there.
 REMEMBERED = 1_000

@@ -1,8 +1,7 @@
 """The table for lists of the service: paging, sorting, row actions, and the message for an empty list.
 
-The service sorts and pages; the browser gets one page. A click on a column title would make Streamlit sort the rows of
-that page only, so it is taken as a column selection, which turns Streamlit's sorting off, and the service is asked for
-that order.
+The service sorts and pages; the browser gets one page and draws it (`dashboards/components/list.js`): a table, or cards
+where there is little room. It sends back what is pressed, once for each press.
 """
 
 from __future__ import annotations
@@ -17,14 +16,16 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboards.ui import bound, dialogs, exports, feedback, live
 from dashboards.ui.columns import Column, Row
+from dashboards.ui.components import component
 from dashboards.ui.exports import Export
 from dashboards.ui.filters import Filters
 from dashboards.ui.text import small
 
 PAGE_ROWS = 50
-MENU_COLUMN = "操作"
+
+Actions = Mapping[str, Callable[[Any], None]]
+BulkActions = Mapping[str, Callable[[list[Any]], None]]
 ALT = "一覧"
-NO_SELECTION: dict[str, Any] = {"selection": {"rows": [], "columns": [], "cells": []}}
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,16 @@ class Empty:
     why: str
     next_step: str
     action: Callable[[], object] | None = None
+
+
+@dataclass(frozen=True)
+class RowActions:
+    """What can be done with rows: see `table`."""
+
+    each: Actions
+    chosen: BulkActions
+    row_opens: bool = True
+    address: Callable[[Any], str] | None = None
 
 
 @dataclass
@@ -70,12 +81,14 @@ def table(
     filters: Filters | None = None,
     query: Mapping[str, Any] | None = None,
     rows: int = PAGE_ROWS,
-    actions: Mapping[str, Callable[[Any], None]] | None = None,
+    actions: Actions | None = None,
+    row_opens: bool = True,
+    address: Callable[[Any], str] | None = None,
+    bulk: BulkActions | None = None,
     export: Export | None = None,
     empty: Empty | None = None,
     headline: bool = False,
     right: Callable[[], object] | None = None,
-    height: int | None = None,
     draw: Callable[[Sequence[Any]], None] | None = None,
 ) -> live.Snapshot | None:
     """A list of the service at `path` (`items`, `total`, `next_cursor`), one page at a time.
@@ -86,18 +99,21 @@ def table(
         sorts: the service's sort keys with their labels; the first is the service's default.
         sort_name: the name of the order in the page's URL; a second table on a page needs another one.
         filters: from `filters.bar`; their values go to the service with `query`, and they show the number of rows.
-        actions: label → what to do with the row: one is a button, several are a menu. They may open dialogs.
+        actions: label → what to do with the row. The first is a button, further ones are a menu. They may open dialogs.
+        row_opens: a click anywhere on the row is its first action. Not for what ends or removes something.
+        address: of the row's page, where its first action opens one: the row's first cell is a link to it.
+        bulk: label → what to do with the rows that the user has chosen.
         export: how to export the list; it gets the query and the order.
         empty: the message when there are no rows and no filters.
         title: of the table; the main list of a page has none.
         right: draws the page's primary action, at the end of the title's row.
-        height: of the grid in pixels, when not that of its rows.
-        draw: draws the page's rows in place of the grid and its columns.
+        draw: draws the page's rows in place of the list and its columns.
 
     Returns what is shown, or None when there is nothing and the reason is on the screen.
     """
     conditions = dict(query or {}) | (filters.query if filters else {})
-    _run_action(key, actions or {})
+    row_actions = RowActions(actions or {}, bulk or {}, row_opens, address)
+    _run_action(key, row_actions)
     if sorts:
         bound.apply_values(sort_name)
     pages = _pages(key, conditions | _order(sorts, sort_name))
@@ -106,8 +122,7 @@ def table(
     places: dict[str, DeltaGenerator] = {}
 
     def tools() -> None:
-        """Reserves places that are filled when the rows are known. Without a title the tools stand on the left, because
-        Streamlit's own buttons hang above the right end of the grid."""
+        """Reserves places that are filled when the rows are known."""
         if sorts:
             _order_box(sorts, sort_name)
         places["export"] = st.container(width="content")
@@ -150,7 +165,7 @@ def table(
     if draw:
         draw(items)
     else:
-        _grid(key, title, items, columns, sorts, sort_name, actions or {}, height)
+        _draw(key, title, items, columns, sorts, sort_name, row_actions)
     _pager(key, pages, max(pages.number, ceil(total / rows)))
     return reading
 
@@ -199,50 +214,25 @@ def _order_box(sorts: Mapping[str, str], sort_name: str) -> None:
     )
 
 
-def _grid(
+def _draw(
     key: str,
     title: str,
     items: Sequence[Row],
     columns: Sequence[Column],
     sorts: Mapping[str, str] | None,
     sort_name: str,
-    actions: Mapping[str, Callable[[Any], None]],
-    height: int | None,
+    actions: RowActions,
 ) -> None:
-    cells = {column.title: [column.cell(item) for item in items] for column in columns}
     chosen = _order(sorts, sort_name).get("sort", "")
-    config: dict[str, Any] = {
-        column.title: column.draw(column.title + _sort_mark(column, chosen), cells[column.title]) for column in columns
-    }
-    if actions:
-        labels = [*actions]
-        cells[MENU_COLUMN] = [labels[0] if len(labels) == 1 else labels] * len(items)
-        config[MENU_COLUMN] = st.column_config.ButtonColumn(
-            MENU_COLUMN,
-            width=_menu_width(labels),
-            type="tertiary",
-            key=f"{key}.action",
-            on_click=_action_clicked,
-            args=(key,),
-        )
-    # After a click on a title the grid gets a new key, so that no title is selected in it.
-    number = bound.change_number(sort_name)
-    st.dataframe(
-        cells,
-        key=f"{key}.grid.{number}",
-        column_config=config,
-        hide_index=True,
-        placeholder="–",
-        height=height or "content",
-        selection_mode="single-column",
-        on_select=lambda: _title_clicked(key, number, columns, sorts, sort_name),
-        alt=title or ALT,
+    titles = [_title(column, sort=bool(sorts and _orders(column, sorts)), chosen=chosen) for column in columns]
+    _list(
+        key,
+        {"alt": title or ALT, "columns": titles},
+        items,
+        columns,
+        actions,
+        on_sort_change=lambda: _title_pressed(key, columns, sorts or {}, sort_name),
     )
-
-
-def _menu_width(labels: Sequence[str]) -> int:
-    """In pixels: a single action is shown as its label, several behind one icon."""
-    return max(56, 20 + 13 * len(labels[0])) if len(labels) == 1 else 56
 
 
 def grid(
@@ -252,56 +242,111 @@ def grid(
     columns: Sequence[Column],
     *,
     height: Literal["content", "auto"] = "content",
+    actions: Actions | None = None,
+    address: Callable[[Any], str] | None = None,
+    bulk: BulkActions | None = None,
 ) -> None:
-    """Rows without paging, in the style of `table`; a click on a title sorts them in the browser. `height`: of all
-    rows, or of at most ten with scrolling (auto)."""
-    cells = {column.title: [column.cell(item) for item in items] for column in columns}
-    st.dataframe(
-        cells,
-        key=key,
-        column_config={column.title: column.draw(column.title, cells[column.title]) for column in columns},
-        hide_index=True,
-        placeholder="–",
-        height=height,
-        alt=alt,
+    """Rows without paging, in the style of `table`; a press on a title sorts them in the browser. `height`: of all
+    rows, or of at most ten with scrolling (auto). The actions are those of `table`."""
+    row_actions = RowActions(actions or {}, bulk or {}, address=address)
+    _run_action(key, row_actions)
+    titles = [_title(column) for column in columns]
+    _list(key, {"alt": alt, "columns": titles, "local": True, "scrolls": height == "auto"}, items, columns, row_actions)
+
+
+def _list(
+    key: str,
+    data: Mapping[str, Any],
+    items: Sequence[Row],
+    columns: Sequence[Column],
+    actions: RowActions,
+    **callbacks: Callable[[], None],
+) -> None:
+    by_id = {_row_id(item, index): item for index, item in enumerate(items)}
+    st.session_state[f"{key}.rows"] = by_id
+    defaults = {
+        "hidden": st.session_state.get(f"{key}.hidden", []),
+        "rows": [
+            {
+                "id": row_id,
+                "href": actions.address(item) if actions.address else None,
+                "cells": [column.cell(item) for column in columns],
+                "hints": {column.title: column.hint(item) for column in columns if column.hint},
+            }
+            for row_id, item in by_id.items()
+        ],
+        "actions": [*actions.each],
+        "opens": actions.row_opens and bool(actions.each),
+        "bulk": [*actions.chosen],
+        "local": False,
+        "scrolls": False,
+    }
+    component("list", '<div class="list"></div>', css="list.css")(
+        key=f"{key}.list",
+        data=defaults | dict(data),
+        on_action_change=lambda: _action_pressed(key),
+        on_bulk_change=lambda: _bulk_pressed(key),
+        on_hidden_change=lambda: _columns_chosen(key),
+        **callbacks,
     )
 
 
-def _sort_mark(column: Column, chosen: str) -> str:
-    if not column.sort or chosen.removeprefix("-") != column.sort:
-        return ""
-    return " ▼" if chosen.startswith("-") else " ▲"
+def _title(column: Column, *, sort: bool = False, chosen: str = "") -> dict[str, Any]:
+    order = "descending" if chosen.startswith("-") else "ascending"
+    is_chosen = sort and chosen.removeprefix("-") == column.sort
+    return {
+        "title": column.title,
+        "kind": column.kind,
+        "width": column.width,
+        "right": column.right,
+        "help": column.help,
+        "sort": sort,
+        "order": order if is_chosen else None,
+    }
 
 
-def _title_clicked(
-    key: str, number: int, columns: Sequence[Column], sorts: Mapping[str, str] | None, sort_name: str
-) -> None:
-    chosen = st.session_state[f"{key}.grid.{number}"]["selection"]["columns"]
-    st.session_state[f"{key}.grid.{number}"] = NO_SELECTION
-    if number != bound.change_number(sort_name):
-        return  # A repeat of a click that was handled already.
-    for column in columns:
-        if column.title in chosen and column.sort and sorts:
-            orders = [sort for sort in (column.sort, f"-{column.sort}") if sort in sorts]
-            current_order = _order(sorts, sort_name)["sort"]
-            if orders:
-                next_order = (
-                    orders[(orders.index(current_order) + 1) % len(orders)] if current_order in orders else orders[0]
-                )
-                bound.set_values(sort_name, {sort_name: next_order})
+def _row_id(item: Row, index: int) -> str:
+    """Rows of the service have an id; where a row is a figure and no record, its place in the list."""
+    return str(item.get("id", index))
 
 
-def _action_clicked(key: str) -> None:
+def _orders(column: Column, sorts: Mapping[str, str]) -> list[str]:
+    return [sort for sort in (column.sort, f"-{column.sort}") if sort in sorts] if column.sort else []
+
+
+def _title_pressed(key: str, columns: Sequence[Column], sorts: Mapping[str, str], sort_name: str) -> None:
+    title = st.session_state[f"{key}.list"]["sort"]
+    orders = next((_orders(column, sorts) for column in columns if column.title == title), [])
+    if orders:
+        current = _order(sorts, sort_name)["sort"]
+        following = orders[(orders.index(current) + 1) % len(orders)] if current in orders else orders[0]
+        bound.set_values(sort_name, {sort_name: following})
+
+
+def _columns_chosen(key: str) -> None:
+    st.session_state[f"{key}.hidden"] = st.session_state[f"{key}.list"]["hidden"]
+
+
+def _action_pressed(key: str) -> None:
     """Stores the chosen action, with the row as it was shown."""
-    click = st.session_state[f"{key}.action"]
-    st.session_state[f"{key}.clicked"] = (click["label"], live.last_answer(key)["items"][click["row"]])
+    pressed, rows = st.session_state[f"{key}.list"]["action"], st.session_state[f"{key}.rows"]
+    if pressed["id"] in rows:
+        st.session_state[f"{key}.clicked"] = (pressed["label"], rows[pressed["id"]])
 
 
-def _run_action(key: str, actions: Mapping[str, Callable[[Any], None]]) -> None:
-    label, row = st.session_state.pop(f"{key}.clicked", (None, None))
-    if label in actions:
-        dialogs.open(actions[label], row)
-        dialogs.rerun_if_changed()
+def _bulk_pressed(key: str) -> None:
+    pressed, rows = st.session_state[f"{key}.list"]["bulk"], st.session_state[f"{key}.rows"]
+    st.session_state[f"{key}.clicked"] = (pressed["label"], [rows[row] for row in pressed["ids"] if row in rows])
+
+
+def _run_action(key: str, actions: RowActions) -> None:
+    label, chosen = st.session_state.pop(f"{key}.clicked", (None, None))
+    if isinstance(chosen, list):
+        if label in actions.chosen and chosen:
+            dialogs.open(actions.chosen[label], chosen)
+    elif label in actions.each:
+        dialogs.open(actions.each[label], chosen)
+    dialogs.rerun_if_changed()
 
 
 def _pager(key: str, pages: Pages, last: int) -> None:

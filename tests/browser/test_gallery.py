@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from dashboards.gallery import PARTS
+from tests.browser.lists import open_row, row, shown_list
 from tests.chromium import wait_until_rendered
 from tests.processes import free_port, running_command
 
@@ -62,25 +63,9 @@ def gallery(page: Page, gallery_url: str) -> Callable[[str], Page]:
     return open_part
 
 
-def grid(page: Page) -> Locator:
-    return page.get_by_test_id("stDataFrame").first
-
-
-def click_in_grid(page: Page, x: float, row: int) -> None:
-    """Clicks the titles (row 0) or a row, `x` pixels from the left, or from the right when negative."""
-    box = grid(page).locator("canvas").first.bounding_box()
-    assert box is not None
-    page.mouse.click(box["x"] + (x if x > 0 else box["width"] + x), box["y"] + 17 + 35 * row)
-
-
-def click_title(page: Page, x: float, expected_first: str) -> None:
-    click_in_grid(page, x, 0)
-    expect(first_row(page)).to_contain_text(expected_first)
-
-
-def first_row(page: Page) -> Locator:
-    """The first row of the table that the canvas has for screen readers."""
-    return grid(page).locator("canvas [role=row][aria-rowindex='2']")
+def press_title(page: Page, title: str, expected_first: str) -> None:
+    shown_list(page).get_by_role("button", name=title).click()
+    expect(row(page)).to_contain_text(expected_first)
 
 
 def english_texts(page: Page) -> list[str]:
@@ -90,17 +75,17 @@ def english_texts(page: Page) -> list[str]:
 
 def test_a_list_is_paged_sorted_by_a_click_and_survives_f5(gallery: Callable[[str], Page]) -> None:
     page = gallery("表")
-    expect(first_row(page)).to_contain_text("TC200-000001")
+    expect(row(page)).to_contain_text("TC200-000001")
     expect(page.get_by_label("表示の番号")).to_have_count(2)
     assert not any(number.is_visible() for number in page.get_by_label("表示の番号").all())
     page.get_by_role("button", name="次へ").click()
     expect(page.get_by_text("2 / 41ページ")).to_be_visible()
-    expect(first_row(page)).to_contain_text("TC200-000051")
+    expect(row(page)).to_contain_text("TC200-000051")
 
-    click_title(page, 60, "TC200-002034")
+    press_title(page, "シリアル番号", "TC200-002034")
     expect(page.get_by_text("1 / 41ページ")).to_be_visible()
-    click_title(page, 60, "TC200-000001")
-    click_title(page, 60, "TC200-002034")
+    press_title(page, "シリアル番号", "TC200-000001")
+    press_title(page, "シリアル番号", "TC200-002034")
 
     page.get_by_label("キーワード").fill("TC200-0019")
     page.keyboard.press("Enter")
@@ -113,7 +98,7 @@ def test_a_list_is_paged_sorted_by_a_click_and_survives_f5(gallery: Callable[[st
     expect(page.get_by_label("キーワード")).to_have_value("TC200-0019")
     expect(page.get_by_text("該当 100台")).to_be_visible()
     expect(page.get_by_text("1 / 2ページ")).to_be_visible()
-    expect(first_row(page)).to_contain_text("TC200-001999")
+    expect(row(page)).to_contain_text("TC200-001999")
     page.get_by_role("button", name="条件をクリア").click()
     expect(page.get_by_text("全2,034台")).to_be_visible()
     expect(page).not_to_have_url(re.compile("q="))
@@ -121,10 +106,8 @@ def test_a_list_is_paged_sorted_by_a_click_and_survives_f5(gallery: Callable[[st
 
 def test_a_row_opens_its_drawer_which_stays_while_the_list_refreshes(gallery: Callable[[str], Page]) -> None:
     page = gallery("表")
-    expect(first_row(page)).to_contain_text("TC200-000001")
-    click_in_grid(page, -40, 2)
-    page.get_by_role("menuitem", name="詳細").or_(page.get_by_label("詳細", exact=True)).first.click()
-    drawer = page.get_by_role("dialog")
+    expect(row(page)).to_contain_text("TC200-000001")
+    drawer = open_row(page, 1)
     expect(drawer).to_contain_text("TC200-000002")
     drawer.get_by_label("メモ").fill("途中まで")
     updated = page.get_by_text(re.compile("最終更新")).first
@@ -264,7 +247,7 @@ def test_no_widget_shows_english_or_breaks_a_policy(gallery: Callable[[str], Pag
 @pytest.mark.deep
 def test_open_parts_of_widgets_are_in_japanese_too(gallery: Callable[[str], Page]) -> None:
     page = gallery("表")
-    expect(first_row(page)).to_contain_text("TC200-000001")
+    expect(row(page)).to_contain_text("TC200-000001")
     page.get_by_role("button", name="詳細条件").click()
     page.get_by_label("顧客").last.click()
     assert remaining_english(page) == [], "詳細条件"
@@ -278,8 +261,7 @@ def test_open_parts_of_widgets_are_in_japanese_too(gallery: Callable[[str], Page
     assert remaining_english(page) == [], "calendar"
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
-    grid(page).hover()
-    click_in_grid(page, 226, 0)
+    shown_list(page).get_by_label("表示する列を選ぶ").click()
     assert remaining_english(page) == [], "column menu"
 
 

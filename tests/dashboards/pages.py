@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -46,8 +47,28 @@ def overlays(page: AppTest) -> list[str]:
     return [element.type for element in page._tree[RootContainer.EVENT].children.values()]
 
 
+def lists(page: AppTest) -> list[dict[str, Any]]:
+    """What the browser draws of each list, in the page's order: see `dashboards/components/list.js`."""
+    drawn = [element.proto for element in page.get("bidi_component")]
+    return [json.loads(proto.json) for proto in drawn if proto.component_name == "genba.list"]
+
+
+def column_titles(page: AppTest, index: int = 0) -> list[str]:
+    return [column["title"] for column in lists(page)[index]["columns"]]
+
+
 def rows(page: AppTest, index: int = 0) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in page.dataframe[index].value.to_dict("records")]
+    """The cells of a list by column title; of a badge its labels."""
+    titles = column_titles(page, index)
+    return [dict(zip(titles, map(_cell, row["cells"]), strict=True)) for row in lists(page)[index]["rows"]]
+
+
+def cells(page: AppTest, title: str, index: int = 0) -> list[Any]:
+    return [row[title] for row in rows(page, index)]
+
+
+def _cell(cell: Any) -> Any:
+    return [label for label, _ in cell] if isinstance(cell, list) else cell
 
 
 def keys(page: AppTest) -> set[str]:

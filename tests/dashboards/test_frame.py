@@ -15,7 +15,7 @@ from dashboards.core.menu import ACCOUNT
 from service.core.access.identity import Membership, UserSession
 from service.core.database.clock import real_now
 from tests.dashboards.conftest import Network, clear_session_cache, open_address
-from tests.dashboards.pages import Screen
+from tests.dashboards.pages import Screen, lists
 
 
 def links(page: AppTest) -> list[str]:
@@ -139,7 +139,7 @@ def test_a_removed_role_closes_the_page_at_the_next_call(db: Session, screen: Sc
 
     assert titles(page) == ["この画面を表示する権限がありません"]
     assert not page.metric
-    assert not page.dataframe
+    assert not lists(page)
 
 
 def test_a_removed_role_counts_even_before_the_frame_knows(db: Session, screen: Screen) -> None:
@@ -152,4 +152,4 @@ def test_a_removed_role_counts_even_before_the_frame_knows(db: Session, screen: 
     assert len(page.error) == 4
     assert page.error[0].value.startswith("お使いのアカウントには、この操作の権限がありません。")
     assert not page.metric
-    assert not page.dataframe
+    assert not lists(page)

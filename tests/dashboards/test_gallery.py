@@ -12,7 +12,7 @@ from dashboards.gallery import PARTS, samples
 from dashboards.ui import confirm, forms
 from stack.home import ROOT
 from tests.dashboards.conftest import Network
-from tests.dashboards.pages import choose_part, fill, html, keys, press, run, texts, titles, toasts
+from tests.dashboards.pages import cells, choose_part, fill, html, keys, press, rows, run, texts, titles, toasts
 
 PAGE = ROOT / "dashboards" / "gallery_page.py"
 TABLE = "gallery_table"
@@ -31,7 +31,7 @@ def open_gallery() -> Callable[..., AppTest]:
 
 
 def serials(page: AppTest) -> list[str]:
-    return list(page.dataframe[0].value["シリアル番号"])
+    return cells(page, "シリアル番号")
 
 
 def test_every_widget_is_shown_in_every_state_without_a_failure(
@@ -70,7 +70,7 @@ def test_a_list_is_paged_and_another_order_or_condition_starts_at_the_first_page
 
     press(page, f"{TABLE}.next")
     page.selectbox(key="sort").select("-amount").run()
-    amounts = list(page.dataframe[0].value["売上"])
+    amounts = cells(page, "売上")
     assert amounts == sorted(amounts, reverse=True)
     assert amounts[0] == max(row["amount"] for row in samples.answer(limit=samples.COUNT)["items"])
     assert "1 / 41ページ" in texts(page)
@@ -104,7 +104,7 @@ def test_conditions_and_order_in_the_address_are_those_of_the_list_and_of_its_ex
     page = open_gallery("表", q="梅田店 レジ4", status="オフライン", sort="シリアル番号の逆順")
     listed = serials(page)
     assert listed == sorted(listed, reverse=True)
-    assert {*(label for cell in page.dataframe[0].value["状態"] for label in cell)} == {"オフライン"}
+    assert {*(label for cell in cells(page, "状態") for label in cell)} == {"オフライン"}
     assert page.text_input(key="q").value == "梅田店 レジ4"
     [link] = [element.value for element in page.html if "CSVで出力" in element.value]
     query = "q=%E6%A2%85%E7%94%B0%E5%BA%97+%E3%83%AC%E3%82%B84&amp;status=offline&amp;sort=-serial_number"
@@ -164,7 +164,7 @@ def test_a_list_says_why_it_is_empty_or_failed_and_a_list_that_worked_before_sta
 
     run(page)
     assert page.warning[0].value.startswith("最新の状態を取得できません。")
-    assert len(page.dataframe[0].value) == 5
+    assert len(rows(page)) == 5
     assert "（更新できていません）" in texts(page)
 
 

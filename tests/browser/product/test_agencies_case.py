@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Page, expect
 
 from tests import chromium as real
+from tests.browser.lists import row
 from tests.stack import Stack
 
 
@@ -103,6 +104,6 @@ def test_a_site_is_entered_next_to_its_statement(desk: Page, stack: Stack, case_
 def test_the_case_list_is_shown(desk: Page, stack: Stack, case_id: int) -> None:
     desk.goto(f"{stack.dashboards}/cases")
     expect(desk.get_by_text("担当者が決まっていません").first).to_be_visible()
-    expect(desk.locator("[data-testid=stDataFrame]")).to_be_visible()
+    expect(row(desk)).to_be_visible()
     assert case_id
     assert desk.evaluate("document.documentElement.scrollWidth") <= 1440

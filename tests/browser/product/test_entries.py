@@ -8,11 +8,10 @@ from datetime import date
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
-from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
+from tests.browser.lists import shown_list
 from tests.chromium import get_session_token, set_session_cookies
 from tests.stack import Stack
-from tests.waiting import wait_for
 
 Open = Callable[..., Page]
 
@@ -50,7 +49,7 @@ def test_the_documents_url_leads_to_the_log(open_page: Open) -> None:
     page = open_page("desktop/entry-exit-logs")
     expect(page.locator("h1")).to_have_text("入退管理ログ")
     assert page.url.endswith("/entry-exit-logs")
-    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+    expect(shown_list(page)).to_be_visible()
 
 
 def test_hovering_over_the_times_shows_the_days_history_and_a_click_all_of_it(open_page: Open, stack: Stack) -> None:
@@ -58,27 +57,23 @@ def test_hovering_over_the_times_shows_the_days_history_and_a_click_all_of_it(op
     day, time_text = row["日時"].split()
     page = open_page(f"attendance?day={day}")
 
-    times = page.get_by_test_id("stButton").get_by_role("button").filter(has_text=time_text[:5]).first
-    tooltip = page.get_by_role("tooltip")
+    line = (
+        shown_list(page)
+        .locator("tbody tr")
+        .filter(has=page.get_by_title("送り迎え履歴"))
+        .filter(has_text=time_text[:5])
+    )
+    hint = line.get_by_title("送り迎え履歴").get_attribute("title") or ""
+    assert f"保護者: {row['保護者名']}" in hint
+    assert f"{time_text} {'入（登園）' if row['入/出'] == '入' else '出（降園）'}" in hint
 
-    def hover() -> bool:
-        """Hovers again, because the page may have been redrawn under the pointer."""
-        page.mouse.move(0, 0)
-        times.hover()
-        tooltip.wait_for(timeout=5_000)
-        return tooltip.is_visible()
-
-    wait_for(hover, "nothing appears at the pointer", passing=PlaywrightTimeout)
-    expect(tooltip).to_contain_text("送り迎え履歴")
-    expect(tooltip).to_contain_text(f"保護者: {row['保護者名']}")
-    expect(tooltip).to_contain_text(f"{time_text} {'入（登園）' if row['入/出'] == '入' else '出（降園）'}")
-
-    times.click()
+    line.get_by_label("ほかの操作").click()
+    page.get_by_role("menuitem", name="送り迎え履歴").click()
     drawer = page.get_by_role("dialog")
     expect(drawer.get_by_text(time_text)).to_be_visible()
     drawer.get_by_role("link", name="詳細レポート").click()
     expect(page.locator("h1")).to_have_text("詳細レポート")
-    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+    expect(shown_list(page)).to_be_visible()
     month = date.fromisoformat(day)
     expect(page.get_by_text(f"{month.year}年{month.month}月に")).to_be_visible()
 

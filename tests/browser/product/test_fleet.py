@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import random
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
+from tests.browser.lists import open_row
 from tests.chromium import get_session_token, set_session_cookies
 from tests.pictures import picture
 from tests.stack import Stack
@@ -19,36 +18,6 @@ from tests.stack import Stack
 Open = Callable[..., Page]
 # Terminals that no other test uses.
 PHOTOGRAPHED, EDITED, CUSTOMER = 80, 81, "XYZ商店"
-# Pages, and the minimum number of lists on each.
-LISTS = {
-    "dashboard": 2,
-    "alerts": 1,
-    "customers": 1,
-    "terminals": 1,
-    "enrolments": 1,
-    "firmware": 1,
-    "reports": 1,
-    "messages": 1,
-    "users": 1,
-    "audit": 1,
-    "system": 2,
-    "entry-exit-logs": 1,
-    "parents": 1,
-    "children": 1,
-    "nurseries": 1,
-    "agencies": 1,
-    "agencies-masters": 1,
-    "agencies-masters?part=オプションサービス": 1,
-    "agencies-masters?part=元フィールド": 1,
-    "attendance-report?child_id=山田太郎（きりん組）": 1,
-    f"terminal?id={PHOTOGRAPHED}&view=本体・トークン": 1,
-}
-# The hidden width of each list in pixels; false while a list is still being drawn.
-HIDDEN = """() => {
-    const shown = [...document.querySelectorAll('[data-testid=stDataFrame]')]
-        .map((list) => list.querySelector('.dvn-scroller'));
-    return shown.every((one) => one?.clientWidth) && shown.map((one) => one.scrollWidth - one.clientWidth);
-}"""
 # The browser loads five megabytes before the first chart.
 FIRST_CHART_MS = 60_000
 
@@ -80,20 +49,6 @@ def open_page(page: Page, desk: BrowserContext, stack: Stack) -> Open:
 
 def press(page: Page | Locator, button_name: str) -> None:
     page.get_by_role("button", name=button_name, exact=True).first.click()
-
-
-def open_first_row(page: Page) -> Locator:
-    """The drawer that the last column of a list's first row opens. Clicks again, as a user would, when the list was
-    redrawn in between."""
-    drawer = page.get_by_role("dialog")
-    for _ in range(3):
-        box = page.get_by_test_id("stDataFrame").first.locator("canvas").first.bounding_box()
-        assert box is not None
-        page.mouse.click(box["x"] + box["width"] - 28, box["y"] + 17 + 35)
-        with suppress(AssertionError):
-            expect(drawer).to_be_visible(timeout=4_000)
-            break
-    return drawer
 
 
 def test_a_photo_of_the_place_is_added_and_shown(open_page: Open, tmp_path: Path) -> None:
@@ -189,18 +144,8 @@ def test_a_roll_out_is_planned_started_and_followed(open_page: Open) -> None:
     press(dialog, "下書きを作成する")
     expect(page.get_by_text("下書き 1件")).to_be_visible()
 
-    drawer = open_first_row(page)
+    drawer = open_row(page)
     press(drawer, "配信を開始する")
     press(drawer, "開始する")
 
     expect(page.get_by_text("1件の配信が進んでいます。")).to_be_visible()
-
-
-@pytest.mark.parametrize("count", [2, pytest.param(len(LISTS), marks=pytest.mark.deep)])
-def test_every_list_shows_all_its_columns_and_its_action_at_a_desk(open_page: Open, count: int) -> None:
-    """A different random sample in each run."""
-    for path, list_count in random.sample([*LISTS.items()], count):
-        page = open_page(path)
-        expect(page.get_by_test_id("stDataFrame").nth(list_count - 1)).to_be_visible()
-        hidden = page.wait_for_function(HIDDEN).json_value()
-        assert not [pixels for pixels in hidden if pixels > 0], path

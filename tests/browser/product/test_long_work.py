@@ -9,6 +9,7 @@ import psutil
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.lists import row
 from tests.chromium import sign_in, wait_until_rendered
 from tests.stack import Stack
 
@@ -36,8 +37,7 @@ def test_a_file_of_terminals_is_mapped_corrected_and_imported(page: Page, stack:
     page.get_by_role("option", name="端末の札").click()
     page.get_by_role("button", name="この割り当てで確認する").click()
     expect(page.get_by_text("取り込めない行が1行あります。")).to_be_visible()
-    errors = page.get_by_test_id("stDataFrame").first.locator("canvas [role=row]")
-    expect(errors.nth(1)).to_contain_text("どこにもない商店")
+    expect(row(page)).to_contain_text("どこにもない商店")
     expect(page.get_by_role("button", name="行を取り込む")).to_have_count(0)
 
     page.get_by_role("button", name="別のファイルを選ぶ").click()
@@ -48,7 +48,7 @@ def test_a_file_of_terminals_is_mapped_corrected_and_imported(page: Page, stack:
     expect(page.get_by_text("新規 0台、更新 1台、変更なし 0台です。")).to_be_visible()
 
     page.goto(f"{stack.dashboards}/terminals?q={SERIAL}")
-    expect(page.locator("canvas [role=row][aria-rowindex='2']").first).to_contain_text(STORE)
+    expect(row(page)).to_contain_text(STORE)
 
 
 def test_a_task_waits_is_cancelled_repeated_and_its_result_saved(page: Page, stack: Stack) -> None:

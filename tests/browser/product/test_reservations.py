@@ -19,7 +19,7 @@ from playwright.sync_api import Page, expect
 
 from service.core.values.times import TOKYO
 from service.demo.reservations import ASSISTANT_TOKEN
-from tests.browser.product.test_fleet import open_first_row
+from tests.browser.lists import open_row
 from tests.chromium import sign_in
 from tests.stack import Stack
 from tests.waiting import wait_for
@@ -134,7 +134,7 @@ def test_an_operator_resolves_a_vague_answer(page: Page, stack: Stack, open_shop
     page.get_by_label("キーワード").fill(code)
     page.keyboard.press("Enter")
     expect(page.get_by_text(re.compile("該当\\s*1件"))).to_be_visible()
-    drawer = open_first_row(page)
+    drawer = open_row(page)
     expect(drawer.get_by_text("該当の提携店に電話で確認します")).to_be_visible()
     drawer.get_by_role("button", name="自分が対応する").click()
     expect(drawer.get_by_role("button", name="担当を外す")).to_be_visible()

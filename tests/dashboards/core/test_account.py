@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from service.core.access.identity import User, UserSession, check_password, open_session
 from tests.dashboards.conftest import Network, open_address
-from tests.dashboards.pages import Screen, press, run, texts, titles, toasts
+from tests.dashboards.pages import Screen, cells, press, run, texts, titles, toasts
 from tests.people import PASSWORD
 
 NEW = "まったく新しい合言葉2026"
@@ -70,7 +70,7 @@ def test_all_other_sessions_are_ended_after_a_confirmation_and_the_own_session_i
     open_session(db, vera, "192.0.2.9", timedelta(hours=1))
     db.commit()
     run(account)
-    assert list(account.dataframe[0].value["接続元"]) == ["192.0.2.9", "testclient（このブラウザー）"]
+    assert cells(account, "接続元") == ["192.0.2.9", "testclient（このブラウザー）"]
     account.session_state["account.sessions.clicked"] = ("終了する", row(account, "testclient"))
     run(account)
     assert "ログアウト" in account.toast[0].value

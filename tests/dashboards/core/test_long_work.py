@@ -17,7 +17,17 @@ from dashboards import session
 from service.core.tasks.records import Task
 from service.fleet.models import Customer
 from tests.dashboards.conftest import Network, open_address
-from tests.dashboards.pages import Screen, assert_survives_outage, click_row_action, keys, press, rows, texts
+from tests.dashboards.pages import (
+    Screen,
+    assert_survives_outage,
+    cells,
+    click_row_action,
+    keys,
+    lists,
+    press,
+    rows,
+    texts,
+)
 
 CUSTOMERS = "会社名,担当者,メール,電話番号,契約\nABC商事,青木 誠,aoki@abc.example,03-1234-5678,プレミアム\n"
 
@@ -145,12 +155,12 @@ def test_the_list_of_tasks_says_in_its_first_line_whether_anything_is_going_on(
 
     assert not page.exception
     assert "終わっていない処理が1件あります。" in texts(page)
-    assert page.dataframe[0].value["処理"].tolist() == ["端末一覧の出力（Excel）"]
+    assert cells(page, "処理") == ["端末一覧の出力（Excel）"]
 
     db.execute(update(Task).values(state="failed", error="倉庫が閉まっています。"))
     db.commit()
     page.run()
-    assert page.dataframe[0].value["内容"].tolist() == ["倉庫が閉まっています。"]
+    assert cells(page, "内容") == ["倉庫が閉まっています。"]
 
     # The cell truncates long text. The details show all of it, once, in addition to the card on the page.
     assert texts(page).count("倉庫が閉まっています。") == 1
@@ -164,7 +174,7 @@ def test_an_administrator_sees_the_tasks_of_all_users(screen: Screen, service_cl
     export(service_client)
 
     page = open_address(screen("alice", fleet="admin"), "tasks")
-    assert not page.dataframe
+    assert not lists(page)
     page.button_group(key="whose").select("担当業務のすべての処理").run()
 
-    assert page.dataframe[0].value["始めた人"].tolist() == ["olivia さん"]
+    assert cells(page, "始めた人") == ["olivia さん"]

@@ -23,7 +23,7 @@ from service.core.monitoring.probes import store
 from service.core.monitoring.schemas import BackupReport
 from service.core.settings import settings as core_settings
 from tests.dashboards.conftest import Network, open_address
-from tests.dashboards.pages import Screen, assert_survives_outage, run, text_of, texts, titles
+from tests.dashboards.pages import Screen, assert_survives_outage, lists, run, text_of, texts, titles
 
 
 def report_all_running(db: Session) -> None:
@@ -51,7 +51,7 @@ def fresh_errors(page: AppTest) -> str:
 def test_the_first_line_says_that_all_is_well_and_the_last_state_stays(page: AppTest, network: Network) -> None:
     assert titles(page) == ["システム状態"]
     assert page.success[0].value == "サーバー、プログラム、定期処理は、すべて正常に動いています。"
-    assert [frame.value.shape[0] for frame in page.dataframe] == [2, len(ticks())]
+    assert [len(shown["rows"]) for shown in lists(page)] == [2, len(ticks())]
     assert "今月の監視の記録はまだありません" in texts(page)
     assert_survives_outage(page, network)
     assert page.metric

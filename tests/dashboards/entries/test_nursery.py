@@ -17,7 +17,7 @@ from service.core.database.clock import real_now
 from service.entries.models import Nursery, Station
 from tests.dashboards.conftest import Network, open_address
 from tests.dashboards.entries.test_parents import open_drawer
-from tests.dashboards.pages import click_row_action, press, texts
+from tests.dashboards.pages import click_row_action, press, rows, texts
 
 Screen = Callable[..., AppTest]
 STATIONS, NURSERIES = "entries.stations", "entries.nurseries_list"
@@ -85,8 +85,7 @@ def test_devices_are_named_and_revoked_and_a_silent_one_is_said_first(
     silent = add_station(db, sakura, last_seen_ago=timedelta(minutes=10), queue_depth=3)
     page = open_address(nursery_screen("nursery_admin", sakura), "nursery")
     assert "さくら保育園の入退登録端末2台のうち、1台から応答がありません。" in texts(page)
-    rows = page.dataframe[0].value.to_dict("records")
-    assert [(row["端末"], [*row["状態"]], row["未送信"]) for row in rows] == [
+    assert [(row["端末"], [*row["状態"]], row["未送信"]) for row in rows(page)] == [
         ("正面玄関", ["稼働中"], 0),
         (f"端末 {silent.id}", ["応答なし"], 3),
     ]

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from service.core.outbox.records import OutboxMessage
 from service.entries.models import Card, Child, Guardianship, Nursery, Parent
 from tests.dashboards.conftest import open_address
-from tests.dashboards.pages import press, texts
+from tests.dashboards.pages import cells, press, rows, texts
 
 Screen = Callable[..., AppTest]
 PARENTS, CHILDREN = "entries.parents_list", "entries.children_list"
@@ -33,8 +33,7 @@ def page(nursery_screen: Screen, sakura: Nursery) -> AppTest:
 
 def test_the_first_line_says_who_has_no_card_yet(page: AppTest) -> None:
     assert "登録されている保護者は2人です。まだ誰にも保護者カードを発行していません。" in texts(page)
-    rows = page.dataframe[0].value.to_dict("records")
-    assert {(row["保護者名"], row["保護者ID"], row["園児"]) for row in rows} == {
+    assert {(row["保護者名"], row["保護者ID"], row["園児"]) for row in rows(page)} == {
         ("山田花子", "123456", "山田太郎、山田次郎"),
         ("佐藤太郎", "1", "佐藤次郎"),
     }
@@ -42,12 +41,12 @@ def test_the_first_line_says_who_has_no_card_yet(page: AppTest) -> None:
 
 def test_a_parent_is_found_by_the_number_that_a_station_shows(page: AppTest) -> None:
     page.text_input(key="q").input("123456").run()
-    assert [*page.dataframe[0].value["保護者名"]] == ["山田花子"]
+    assert cells(page, "保護者名") == ["山田花子"]
 
 
 def test_conditions_find_by_class_and_card(page: AppTest) -> None:
     page.selectbox(key="class_name").select("うさぎ組").run()
-    assert [*page.dataframe[0].value["保護者名"]] == ["佐藤太郎"]
+    assert cells(page, "保護者名") == ["佐藤太郎"]
     page.selectbox(key="card").select("issued").run()
     assert "条件に合うものはありません" in texts(page)
 

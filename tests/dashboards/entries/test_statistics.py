@@ -11,7 +11,7 @@ from service.entries.models import Nursery
 from tests.dashboards.conftest import Network, open_address
 from tests.dashboards.entries.conftest import Screen
 from tests.dashboards.entries.scene import scan, set_clock
-from tests.dashboards.pages import text_of, texts
+from tests.dashboards.pages import rows, text_of, texts
 
 FIRST = date(2026, 11, 2)
 
@@ -41,7 +41,7 @@ def test_the_first_line_says_when_it_is_busy_and_what_was_late_and_unusual(
         ("記録漏れ率（未達成）", "8.3%"),
         ("スキャンから記録まで（まだ測定できません）", "–"),
     ]
-    late, unusual = (table.value.to_dict("records") for table in page.dataframe)
+    late, unusual = (rows(page, 0), rows(page, 1))
     assert [(row["日時"], row["閉園から（分）"]) for row in late] == [("2026-11-09 18:40:00", 40)]
     assert [([*row["種類"]], row["理由"]) for row in unusual] == [
         (

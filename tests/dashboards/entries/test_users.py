@@ -13,9 +13,13 @@ from service.core.access.memberships import set_suspended
 from service.entries.models import Nursery
 from tests import people
 from tests.dashboards.conftest import open_address
-from tests.dashboards.pages import press, texts
+from tests.dashboards.pages import press, rows, texts
 
 Screen = Callable[..., AppTest]
+
+
+def roles_of(page: AppTest, login_id: str) -> object:
+    return {row["ログインID"]: row["業務と役割"] for row in rows(page)}[login_id]
 
 
 def test_a_nursery_is_chosen_and_shown_by_name_in_list_drawer_and_audit_log(
@@ -39,8 +43,7 @@ def test_a_nursery_is_chosen_and_shown_by_name_in_list_drawer_and_audit_log(
     page.button(key="users.noted").click().run()
     items = page.session_state["live.core.users"].data["items"]
     [row] = [row for row in items if row["login_id"] == "hana"]
-    shown = page.dataframe[0].value.set_index("ログインID")["業務と役割"]["hana"]
-    assert shown == "入退管理・園職員（さくら保育園）"
+    assert roles_of(page, "hana") == "入退管理・園職員（さくら保育園）"
 
     page.session_state["core.users.clicked"] = ("詳細", row)
     page.run()
@@ -74,8 +77,7 @@ def test_a_user_of_an_archived_nursery_is_marked_and_may_be_changed(
     set_suspended(db, "entries", sakura.id, True)
     db.commit()
     page = open_address(nursery_screen("admin"), "users")
-    shown = page.dataframe[0].value.set_index("ログインID")
-    assert shown["業務と役割"]["hana"] == "入退管理・園職員（さくら保育園）（所属先が無効）"
+    assert roles_of(page, "hana") == "入退管理・園職員（さくら保育園）（所属先が無効）"
 
     [row] = [row for row in page.session_state["live.core.users"].data["items"] if row["login_id"] == "hana"]
     page.session_state["core.users.clicked"] = ("詳細", row)

@@ -15,6 +15,7 @@ from tests.dashboards.pages import (
     Screen,
     assert_survives_outage,
     keys,
+    lists,
     press,
     rows,
     run,
@@ -73,7 +74,7 @@ def test_without_alerts_the_page_says_that_all_is_well(db: Session, screen: Scre
     set_clock(db, "10:00")
     page = open_address(screen("olivia", fleet="operator"), "alerts")
     assert page.success[0].value == "現在、対応が必要なアラートはありません。"
-    assert not page.dataframe
+    assert not lists(page)
 
 
 def test_conditions_and_order_are_those_of_the_service(alerts: AppTest) -> None:
@@ -141,12 +142,12 @@ def test_snoozing_moves_it_to_the_end_of_the_queue_but_overwrites_no_other_chang
     incident = open_drawer(alerts, db)
     incident.version += 1
     db.commit()
-    press(alerts, "incident.snooze.60")
+    press(alerts, "incident.snooze.1時間")
     assert "ほかの人が先にこの障害を更新しました" in text_of(alerts.error)
     db.expire_all()
     assert incident.snoozed_until is None
 
-    press(alerts, "incident.snooze.60")
+    press(alerts, "incident.snooze.1時間")
     assert [row["状況"] for row in rows(alerts)] == [["期限超過"], ["スヌーズ中"]]
 
 
@@ -160,7 +161,7 @@ def test_support_writes_notes_and_notifies_customers_but_neither_claims_nor_clos
         f"incident.step.{incident.id}.6.done",
         "incident.acknowledge",
         "incident.assign",
-        "incident.snooze.60",
+        "incident.snooze.1時間",
         f"incident.step.{incident.id}.3.done",
     }
     page.text_area(key=f"incident.note.{incident.id}.text.0").input("店長に電話済み")

@@ -13,11 +13,23 @@ from service.core.tasks.records import Task
 from service.fleet.models import Customer, Terminal
 from tests.dashboards.conftest import Network, open_address
 from tests.dashboards.fleet.scene import fill_morning
-from tests.dashboards.pages import Screen, click_row_action, fill, html, keys, press, texts, titles, toasts
+from tests.dashboards.pages import (
+    Screen,
+    cells,
+    click_row_action,
+    fill,
+    html,
+    keys,
+    lists,
+    press,
+    texts,
+    titles,
+    toasts,
+)
 
 
 def serials(page: AppTest) -> list[str]:
-    return list(page.dataframe[0].value["シリアル番号"]) if page.dataframe else []
+    return cells(page, "シリアル番号") if lists(page) else []
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from service.loaners.devices import actions, schemas
 from service.loaners.models import Device, Model, Site
 from tests import people
 from tests.dashboards.conftest import open_address
-from tests.dashboards.pages import Screen, choose_part, click_row_action, html, press, rows, texts
+from tests.dashboards.pages import Screen, cells, choose_part, click_row_action, html, press, rows, texts
 
 SITES = "loaners.masters.sites"
 
@@ -129,7 +129,7 @@ def test_categories_and_data_types_are_shown(as_role: Screen) -> None:
         "Other",
     ]
     choose_part(page, "データタイプ")
-    assert [*page.dataframe[0].value["データタイプID"]] == ["NORMAL", "AUDIT", "SUMMARY"]
+    assert cells(page, "データタイプID") == ["NORMAL", "AUDIT", "SUMMARY"]
 
 
 def test_a_read_only_role_is_offered_no_change(as_role: Screen) -> None:

@@ -16,7 +16,7 @@ from service.reservations.state_machine.states import Answer, Task
 from tests.api.reservations import outcomes, scene
 from tests.api.reservations.outcomes import tokyo
 from tests.dashboards.conftest import Network, open_address
-from tests.dashboards.pages import Screen, assert_survives_outage, texts, titles
+from tests.dashboards.pages import Screen, assert_survives_outage, rows, texts, titles
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ def chart_titles(page: AppTest) -> list[str]:
 
 
 def grid(page: AppTest, index: int) -> list[dict[Any, Any]]:
-    return [dict(row) for row in page.dataframe[index].value.to_dict("records")]
+    return rows(page, index)
 
 
 def test_on_a_quiet_day_the_page_says_so(screen: Screen) -> None:

@@ -229,5 +229,5 @@ def test_a_survey_is_prepared_sent_after_the_number_was_shown_and_its_answers_re
     db.commit()
     page.run()
     assert "1人が回答しました。" in texts(page)
-    answers = [dict(row) for row in page.dataframe[-1].value.to_dict("records")]
+    answers = rows(page, -1)
     assert [(row["評価"], row["コメント"]) for row in answers] == [("★★★★☆ やや満足", "早くて助かりました")]

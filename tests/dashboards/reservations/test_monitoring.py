@@ -112,7 +112,7 @@ def test_what_is_wrong_is_named_with_its_figures(screen: Screen, db: Session) ->
     assert "アラートが3件発生しています。" in page_text
     assert "CPU使用率（95%、" in page_text
     assert "サーバー死活（停止" in page_text
-    listed = page.dataframe[1].value.to_dict("records")
+    listed = rows(page, 1)
     assert {row["アラート"] for row in listed} == {"CPU使用率が高い状態です", "予約キューが溜まっています"}
     assert "今月の停止は1回" in page_text
 
