@@ -19,7 +19,14 @@ const LISTS = new WeakMap();
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".list");
   if (!LISTS.has(root)) LISTS.set(root, new List(root));
-  LISTS.get(root).update(data, setTriggerValue);
+  try {
+    LISTS.get(root).update(data, setTriggerValue);
+  } catch (error) {
+    // After an update of the program, an open page may get data that its script does not know.
+    root.textContent = "一覧を表示できませんでした。ページを読み込み直してください。";
+    LISTS.delete(root);
+    console.error(error);
+  }
 }
 
 function element(name, properties = {}, children = []) {
@@ -181,7 +188,7 @@ class List {
       inside.textContent = text;
       inside.className = "text";
       inside.dataset.place = "open";
-      inside.title = row.hints[column.title] ?? (text.length > 12 ? text : "");
+      inside.title = row.hints?.[column.title] ?? (text.length > 12 ? text : "");
       cell.append(inside);
     }
     return cell;

@@ -34,10 +34,12 @@ COMPLETE = """(pictures) => {
         (one) => one.offsetHeight > 0 && one.checkVisibility());
     const last = blocks.at(-1);
     // Components draw theirs behind a border of their own.
-    const within = (root) => [...root.querySelectorAll("*")].flatMap((one) =>
-        one.matches("img") ? [one] : one.shadowRoot ? within(one.shadowRoot) : []);
+    const within = (root, wanted = "img") => [...root.querySelectorAll("*")].flatMap((one) =>
+        one.matches(wanted) ? [one] : one.shadowRoot ? within(one.shadowRoot, wanted) : []);
+    if (within(main, ".list").some((list) => !list.querySelector("table"))) return false;
     const drawn = "canvas, svg, img, iframe, input";
-    if (!last || !last.innerText.trim() && !last.querySelector(drawn) && !within(last).length) return false;
+    const isDrawn = (one) => one.innerText.trim() || one.querySelector(drawn) || within(one, "img, table").length;
+    if (!last || !isDrawn(last)) return false;
     const inSight = (one) => {
         const { top, bottom, width } = one.getBoundingClientRect();
         return top < window.innerHeight && bottom > 0 && width > 0;

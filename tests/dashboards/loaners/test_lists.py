@@ -51,7 +51,6 @@ def test_the_integrated_list_marks_the_devices_that_were_moved(
         "利用状況",
         "更新日時",
         "現在の拠点",
-        "操作",
     ]
     assert [(row["製造番号"], row["現在の拠点"]) for row in shown] == [
         ("CCC3", "姫路"),
