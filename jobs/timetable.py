@@ -33,7 +33,7 @@ app.conf.update(
     task_default_queue=TICK_QUEUE,
     beat_schedule=TICKS,
     # A tick may run at any time, so the times of the last runs need no file.
-    beat_scheduler="jobs.timetable:AtOnce",
+    beat_scheduler=f"{__name__}:StartAtOnce",
 )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from kombu.utils.imports import symbol_by_name
+
 from jobs.timetable import TICKS, StartAtOnce, app
 from service.core.areas import ticks
 
 
 def test_every_tick_runs_at_the_start_and_then_at_its_interval() -> None:
-    scheduler = StartAtOnce(app)
+    scheduler = symbol_by_name(app.conf.beat_scheduler)(app)
+    assert isinstance(scheduler, StartAtOnce)
 
     for name, entry in scheduler.schedule.items():
         if name in TICKS:
