@@ -19,6 +19,8 @@ import httpx2
 from dashboards.settings import settings
 
 SAFE_METHODS = {"GET", "HEAD"}
+# What users arrange for themselves is read once per session: after such a write no list has to be read anew.
+PREFERENCES = "/api/me/preferences"
 # Seconds since the user's last write was answered. A replica read is never older (`core/replica.py`).
 SINCE_WRITE_HEADER = "X-Genba-Since-Write"
 ADDRESS_HEADER = "X-Genba-Address"
@@ -169,7 +171,7 @@ class Api:
             raise _no_answer(method, reference, has_idempotency_key="Idempotency-Key" in extra) from error
         finally:
             # Also after a lost answer: the write may have been stored.
-            if self.token and method not in SAFE_METHODS:
+            if self.token and method not in SAFE_METHODS and not path.startswith(PREFERENCES):
                 last_writes.note(self.token)
         if response.is_success and not response.content:
             return None

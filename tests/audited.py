@@ -11,9 +11,10 @@ from sqlalchemy import Engine, event
 
 AUDIT_LOG = "audit_entries"
 # The viewers and readers of a case; a draft and the steps of an import, which only their owner sees; the state of a
-# terminal, which is computed again; a scan of a stocktake, which itself records who counted.
+# terminal, which is computed again; a scan of a stocktake, which itself records who counted; what users arrange for
+# themselves.
 NOT_AUDITED = {"agencies_viewers", "agencies_reads", "agencies_drafts", "imports", "import_mappings"}
-NOT_AUDITED |= {"fleet_terminal_states", "loaners_counted"}
+NOT_AUDITED |= {"fleet_terminal_states", "loaners_counted", "core_preferences"}
 # Technical tables: sessions, idempotency keys, rate limits, files, and the outbox.
 _TECHNICAL_TABLES = {"sessions", "answers", "throttles", "outbox_messages", "files", "set"}
 # Reports of machines are stored as they came; a customer's cancellation is in the reservation's history.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, TypedDict
+from typing import Any, Literal, TypeAlias, TypedDict
 
 
 class AreaRole(TypedDict):
@@ -206,6 +206,10 @@ class PolicyItem(TypedDict):
     title: str
     keep_days: int
     plan: Going
+
+
+class Preferences(TypedDict):
+    items: dict[str, Any]
 
 
 Presence: TypeAlias = Literal["present", "absent", "late", "left_early"]

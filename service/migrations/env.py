@@ -28,6 +28,7 @@ CORE_MODELS = (
     "monitoring.probes",
     "outbox.records",
     "tasks.records",
+    "users.preferences",
 )
 for module in CORE_MODELS:
     import_module(f"service.core.{module}")

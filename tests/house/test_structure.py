@@ -37,6 +37,8 @@ OPEN_ROUTES = {
     "/api/auth/password",  # the user's own
     "/api/auth/sessions",  # the user's own
     "/api/auth/sessions/revoke",  # the user's own
+    "/api/me/preferences",  # the user's own
+    "/api/me/preferences/{name}",  # the user's own
     "/api/health/live",
     "/api/health/ready",
     "/metrics",  # closed by the reverse proxy

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute
 SUBJECTS = (
     "sign_in",
     "account",
+    "preferences",
     "users",
     "health",
     "audit",
