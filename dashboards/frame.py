@@ -12,13 +12,13 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import Page as StreamlitPage
 
-from dashboards import pending_counts, session
+from dashboards import session, sidebar
 from dashboards.addresses import LOGOUT
 from dashboards.client import ApiProblem
 from dashboards.core import password
 from dashboards.core.menu import ACCOUNT
 from dashboards.menu import MENU, allowed
-from dashboards.ui import bound, dialogs, feedback, flash, times
+from dashboards.ui import bound, dialogs, feedback, flash, recent, times
 from dashboards.ui.text import plain
 
 STATIC = Path(__file__).parent / "static"
@@ -29,40 +29,31 @@ def show(user: session.User) -> None:
     """The user's menu and the current page. A page that the user may not see says so at its own address."""
     times.begin_page(user.clock_ahead)
     is_over = session.remember_end()
-    allowed_entries = allowed(user)
-    counts_by_path = pending_counts.cached_counts(allowed_entries)
-    entries = {entry: entry.page(counts_by_path.get(entry.url_path, 0)) for entry in allowed_entries}
+    entries = {entry: entry.page() for entry in allowed(user)}
     in_menu = {entry: page for entry, page in entries.items() if entry.in_menu}
-    unlisted = [page for entry, page in entries.items() if not entry.in_menu]
 
     def start() -> None:
         if in_menu:
             st.switch_page(next(iter(in_menu.values())))
         feedback.nothing_allowed()
 
-    sections: dict[str, list[st.Page]] = {}
-    for entry, page in in_menu.items():
-        sections.setdefault(entry.section, []).append(page)
     forbidden_pages = [
         entry.replaced_by(feedback.forbidden, "権限がありません") for entry in MENU if entry not in entries
     ]
-    home = st.Page(start, title="Genba", url_path="start", default=True, visibility="hidden")
-    page = st.navigation({"": [home, *unlisted, *forbidden_pages], **sections}, expanded=True)
+    home = st.Page(start, title="Genba", url_path="start", default=True)
+    page = st.navigation([home, *entries.values(), *forbidden_pages], position="hidden")
     st.set_page_config(page_title=f"{page.title}｜Genba")
+    due = sidebar.due_place()
     with st.sidebar:
-        if len(in_menu) == 1:  # Streamlit draws no menu for a single page.
-            [(entry, single_page)] = in_menu.items()
-            st.caption(entry.section)
-            st.page_link(single_page)
-            st.divider()
+        sidebar.menu(in_menu, page.url_path, home, due)
         account(user, entries[ACCOUNT])
-        pending_counts.poll_counts(allowed_entries, counts_by_path)
     bound.begin_page(page.url_path)
     with dialogs.draw_after(page.url_path):
         page.run()
     # After a dialog: both use one place in Streamlit's page, and an element that moves there is drawn again from
     # nothing.
     flash.show()
+    recent.store()
     if is_over:  # Last, so that no widget of the page loses its place and what was typed in it.
         feedback.session_over()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -40,16 +40,8 @@ class Entry:
     id_parameter: str = ""
     pending_count: PendingCount | None = None
 
-    def page(self, count: int = 0) -> StreamlitPage:
-        visibility: Literal["visible", "hidden"] = "visible" if self.in_menu else "hidden"
-        return st.Page(
-            self.file,
-            # Narrow brackets: the longest title and a number just fit into the menu.
-            title=f"{self.title}({count:,})" if count else self.title,
-            icon=f":material/{self.icon}:",
-            url_path=self.url_path,
-            visibility=visibility,
-        )
+    def page(self) -> StreamlitPage:
+        return st.Page(self.file, title=self.title, icon=f":material/{self.icon}:", url_path=self.url_path)
 
     def address(self, subject_id: str | None) -> str:
         """The page's address, for the subject with this id."""
@@ -58,7 +50,7 @@ class Entry:
 
     def replaced_by(self, screen: Callable[[], None], title: str) -> StreamlitPage:
         """Another screen at this page's URL. Without it Streamlit would open the start page there."""
-        return st.Page(screen, title=title, url_path=self.url_path, visibility="hidden")
+        return st.Page(screen, title=title, url_path=self.url_path)
 
 
 @dataclass(frozen=True)

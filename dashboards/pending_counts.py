@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
-from dashboards import session
 from dashboards.client import ApiProblem
 from dashboards.pages import Entry
 from dashboards.settings import settings
@@ -48,11 +47,3 @@ def fetch_counts(entries: Iterable[Entry], previous: dict[str, int]) -> dict[str
         if count:
             counts[entry.url_path] = count
     return counts
-
-
-@st.fragment(run_every=settings().refresh_seconds)
-def poll_counts(entries: Iterable[Entry], drawn: dict[str, int]) -> None:
-    """Draws the page again when the menu's numbers have changed, or the session has ended: a fragment that refreshes
-    itself cannot change the frame."""
-    if session.end_changed() or cached_counts(entries) != drawn:
-        st.rerun()

@@ -20,7 +20,7 @@ from dashboards.agencies import (
 from dashboards.client import ApiProblem
 from dashboards.contract.agencies import CaseDetail, CommentItem, Masters, SitesImageItem, SitesSiteItem
 from dashboards.session import has_permission
-from dashboards.ui import details, dialogs, feedback, forms, heading, live, times
+from dashboards.ui import details, dialogs, feedback, forms, heading, live, recent, times
 from dashboards.ui.links import link, requested_id
 from dashboards.ui.text import plain, small
 
@@ -46,6 +46,7 @@ def show(case_id: int) -> None:
     case: CaseDetail = reading.data
     if problem := st.session_state.pop("case.problem", None):
         st.error(problem, icon=":material/error:")
+    recent.remember(f"案件 {case_id}（{case['corporation_name']}）", f"/case?id={case_id}")
     parts = load_parts(path)
     if parts is None:
         return

@@ -12,7 +12,7 @@ from dashboards.agencies.corporation_words import BY_CARD, PATH, corporation_url
 from dashboards.client import ApiProblem
 from dashboards.contract.agencies import FIELDS, CorporationDetail, Duplicates, RequestOf
 from dashboards.session import has_permission
-from dashboards.ui import columns, details, dialogs, feedback, heading, live, tables, times
+from dashboards.ui import columns, details, dialogs, feedback, heading, live, recent, tables, times
 from dashboards.ui.links import link, requested_id
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain
@@ -33,6 +33,7 @@ def show_corporation(corporation_id: int) -> bool:
     if reading is None:
         return False
     corporation: CorporationDetail = reading.data
+    recent.remember(f"法人 {corporation['name']}", f"/corporation?id={corporation_id}")
     st.markdown(sentence(corporation))
     _actions(corporation)
     try:

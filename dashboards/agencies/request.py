@@ -11,7 +11,7 @@ from dashboards import session
 from dashboards.agencies import drafting, sending, words
 from dashboards.client import ApiProblem
 from dashboards.contract.agencies import FIELDS, SERVICE, CommentItem, RequestDetail
-from dashboards.ui import details, dialogs, feedback, files, flash, forms, heading, live, times
+from dashboards.ui import details, dialogs, feedback, files, flash, forms, heading, live, recent, times
 from dashboards.ui.idempotency import button_idempotency_key
 from dashboards.ui.links import link, requested_id
 from dashboards.ui.live import refreshing
@@ -36,6 +36,7 @@ def headline(request_id: int) -> RequestDetail | None:
     if reading is None:
         return None
     request: RequestDetail = reading.data
+    recent.remember(f"依頼 {request_id}（{request['corporation_name']}）", f"/request?id={request_id}")
     st.markdown(sentence(request))
     with st.container(horizontal=True, key=f"{KEY}.actions"):
         link("法人情報を確認・編集する", f"/corporation?id={request['corporation_id']}")

@@ -19,7 +19,7 @@ from dashboards.fleet import (
 from dashboards.fleet.terminal_reading import KEY, read, read_first
 from dashboards.fleet.words import TERMINAL
 from dashboards.session import has_permission
-from dashboards.ui import bound, dialogs, feedback, figures, heading, live, times
+from dashboards.ui import bound, dialogs, feedback, figures, heading, live, recent, times
 from dashboards.ui.figures import Figure
 from dashboards.ui.links import link, requested_id
 from dashboards.ui.live import refreshing
@@ -125,6 +125,7 @@ def show(terminal_id: int) -> None:
     terminal = read_first(terminal_id)
     if terminal is None:
         return
+    recent.remember(f"端末 {terminal['serial_number']}", f"/terminal?id={terminal_id}")
     headline(terminal)
     terminal_forms.buttons(terminal)
     bound.apply_values("view")

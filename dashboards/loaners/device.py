@@ -12,7 +12,7 @@ from dashboards import session
 from dashboards.contract.loaners import FIELDS, DeviceItem, DeviceShown, LoanShown
 from dashboards.loaners import device_forms, device_timeline, records, words
 from dashboards.session import has_permission
-from dashboards.ui import details, dialogs, feedback, filters, forms, heading, live, times
+from dashboards.ui import details, dialogs, feedback, filters, forms, heading, live, recent, times
 from dashboards.ui.links import link
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain, small
@@ -36,6 +36,7 @@ def device(path: str, at: str | None) -> bool:
     if reading is None:
         return False
     state: DeviceShown = reading.data
+    recent.remember(f"機器 {state['number']}", f"/loaners-device?number={quote(state['number'], safe='')}")
     st.markdown(sentence(state))
     actions(state)
     left, right = st.columns(2, gap="large")

@@ -12,7 +12,7 @@ from dashboards.client import ApiProblem
 from dashboards.contract import loaners as contract
 from dashboards.loaners import lists, words
 from dashboards.session import has_permission
-from dashboards.ui import columns, confirm, dialogs, feedback, figures, filters, forms, live, scanning, tables
+from dashboards.ui import columns, confirm, dialogs, feedback, figures, filters, forms, live, recent, scanning, tables
 from dashboards.ui.exports import Export
 from dashboards.ui.figures import Figure
 from dashboards.ui.links import link
@@ -62,6 +62,7 @@ def head(stocktake: str) -> bool:
     if reading is None:
         return False
     data: contract.StocktakeDetail = reading.data
+    recent.remember(f"棚卸 {data['site_name']}", f"/stocktakes?stocktake={stocktake}")
     st.markdown(sentence(data))
     if data["closed_at"] is None and has_permission("loaners:stocktake:update"):
         # Drawn only with the current answer: the stocktake may have ended meanwhile, or may be new.

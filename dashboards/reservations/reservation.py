@@ -13,7 +13,7 @@ from dashboards.reservations.operation_actions import PATH
 from dashboards.reservations.operation_words import PRIORITY, reservation_timeline_event
 from dashboards.reservations.reservation_replay import replay
 from dashboards.session import has_permission
-from dashboards.ui import dialogs, feedback, heading, live, times
+from dashboards.ui import dialogs, feedback, heading, live, recent, times
 from dashboards.ui.links import link
 from dashboards.ui.live import refreshing
 from dashboards.ui.status import Status
@@ -32,6 +32,7 @@ def show_reservation(code: str) -> bool:
     if reading is None:
         return False
     reservation: ReservationDetail = reading.data
+    recent.remember(f"予約 {code}", f"/reservation?code={code}")
     st.markdown(sentence(reservation))
     _progress(reservation)
     _actions(reservation)

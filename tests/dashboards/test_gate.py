@@ -17,6 +17,7 @@ from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.proto.Markdown_pb2 import Markdown
 from streamlit.runtime import Runtime
 
 import dashboards.app as dashboards_app
@@ -239,8 +240,9 @@ def test_a_websocket_is_asked_to_come_back_later_while_the_service_is_away(
 
 
 def visible_menu(browser: TestClient) -> tuple[list[tuple[str, str]], str]:
-    """What Streamlit sends when a browser opens the start page: the menu, and the title of the page it ends on."""
-    menu, title = [], ""
+    """What Streamlit draws when a browser opens the start page: the menu, and the title of the page it ends on."""
+    menu: list[tuple[str, str]] = []
+    section, title = "", ""
     with browser.websocket_connect(
         STREAM, subprotocols=["streamlit"], headers={"origin": "http://testserver", "sec-fetch-site": "same-origin"}
     ) as socket:
@@ -250,13 +252,19 @@ def visible_menu(browser: TestClient) -> tuple[list[tuple[str, str]], str]:
         while True:
             message = ForwardMsg.FromString(socket.receive_bytes())
             kind = message.WhichOneof("type")
+            element = message.delta.new_element
             if kind == "navigation":
-                pages = message.navigation.app_pages
-                menu = [(page.section_header, page.page_name) for page in pages if not page.is_hidden]
-            elif kind == "delta" and message.delta.new_element.WhichOneof("type") == "heading":
-                title = title or message.delta.new_element.heading.body
+                menu = []
+            elif kind == "delta" and message.delta.add_block.WhichOneof("type") == "expandable":
+                section = message.delta.add_block.expandable.label
+            elif kind == "delta" and element.markdown.element_type == Markdown.CAPTION:
+                section = element.markdown.body
+            elif kind == "delta" and element.WhichOneof("type") == "page_link":
+                menu.append((section, element.page_link.label))
+            elif kind == "delta" and element.WhichOneof("type") == "heading":
+                title = title or element.heading.body
             elif kind == "script_finished" and message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
-                return menu, title
+                return menu[:-1], title  # The last link is the user's own name.
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState
 
+from dashboards.menu import MENU
 from tests.chromium import chromium, desktop_context, sign_in
 from tests.load import bare
 from tests.load.rows import Claim
@@ -49,7 +50,6 @@ COMPLETE = """(pictures) => {
     if (images.filter((one) => one.naturalWidth > 0 && inSight(one)).length < pictures) return false;
     return performance.now();
 }"""
-LINKS = "links => links.map(link => [link.innerText.trim().split('\\n').at(-1), link.href])"
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,9 @@ def measure_menu(stack: Stack, extra_pages: Mapping[str, str]) -> list[PageTime]
         context = desktop_context(browser)
         page = context.new_page()
         sign_in(page, stack, "admin")
-        menu = page.get_by_test_id("stSidebarNavLink")
-        menu.first.wait_for()
-        addresses: dict[str, str] = dict(menu.evaluate_all(LINKS))
         page.close()
-        addresses |= {title: f"{stack.dashboards}{path}" for title, path in extra_pages.items()}
+        paths = {entry.title: f"/{entry.url_path}" for entry in MENU if entry.in_menu} | dict(extra_pages)
+        addresses = {title: f"{stack.dashboards}{path}" for title, path in paths.items()}
         return measure_pages(browser, (context, [PageAddress(title, address) for title, address in addresses.items()]))
 
 

@@ -90,6 +90,7 @@ def test_the_first_line_and_the_figures_say_how_many_alerts_wait_since_when_and_
         "GET /api/fleet/incidents/counts",  # for the number in the menu
         "GET /api/fleet/summary",
         "GET /api/fleet/terminals",
+        "GET /api/me/preferences",  # once per session
     ]
 
 

@@ -50,6 +50,7 @@ def test_the_first_line_says_how_many_there_are_and_who_needs_help(terminals: Ap
         "GET /api/fleet/summary",
         "GET /api/fleet/terminals",
         "GET /api/fleet/terminals/choices",
+        "GET /api/me/preferences",  # once per session
     ]
 
     click_row_action(terminals, "fleet.all_terminals", "詳細", 2)

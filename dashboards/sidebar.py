@@ -1,0 +1,125 @@
+"""The sidebar's menu: the user's favourites, then the pages of each area, which folds.
+
+It is a fragment: what is folded, marked or counted anew draws no page again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import groupby
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+from streamlit.navigation.page import Page as StreamlitPage
+
+from dashboards import pending_counts, session
+from dashboards.pages import Entry
+from dashboards.settings import settings
+from dashboards.ui import preferences
+
+# A menu of so many pages needs no folding: all areas are open until the user folds one.
+SHORT_MENU = 24
+FAVOURITES, FOLDING = "menu.favourites", "menu.areas"
+# On a phone the menu is closed: the sum of what waits stands beside the button that opens it. Elsewhere it is in the
+# menu. Streamlit's own header has 999990, its menu on a phone 999995.
+DUE = "menu-due"
+DUE_STYLE = f"""
+.st-key-{DUE} {{ display: none; }}
+@media (max-width: 768px) {{
+  .st-key-{DUE} {{ display: flex; position: fixed; top: 0.25rem; left: 6.5rem; width: auto; z-index: 999991; }}
+}}
+"""
+
+Pages = Mapping[Entry, StreamlitPage]
+
+
+def due_place() -> DeltaGenerator:
+    """Where the menu writes the sum of its counts while it is closed."""
+    st.html(f"<style>{DUE_STYLE}</style>")
+    return st.container(key=DUE).empty()
+
+
+@st.fragment(run_every=settings().refresh_seconds)
+def menu(pages: Pages, current_path: str, home: StreamlitPage, due: DeltaGenerator) -> None:
+    """`pages` are those of the menu, `due` is `due_place()`."""
+    if session.end_changed():  # Only the frame can show it.
+        st.rerun()
+    counts = pending_counts.cached_counts(pages)
+    if total := sum(counts.values()):
+        due.page_link(home, label=f"未対応 **{total:,}**", icon=":material/notifications:")
+    else:
+        due.empty()
+    areas = {area: {entry: pages[entry] for entry in entries} for area, entries in groupby(pages, lambda e: e.area)}
+    if len(areas) > 1:
+        _favourites(pages, current_path, counts)
+        open_areas = _open_areas(pages, current_path)
+        for area, area_pages in areas.items():
+            _area(area, area_pages, counts, is_open=area in open_areas)
+    elif pages:
+        st.caption(next(iter(pages)).section)
+        _links(pages, counts)
+
+
+def _open_areas(pages: Pages, current_path: str) -> set[str]:
+    """The one in use, and the others as the user has left them."""
+    default = len(pages) <= SHORT_MENU
+    stored = preferences.get(FOLDING, dict[str, bool]())
+    left_open = {entry.area for entry in pages if stored.get(entry.area, default)}
+    return left_open | {entry.area for entry in pages if entry.url_path == current_path}
+
+
+def _area(area: str, pages: Pages, counts: Mapping[str, int], *, is_open: bool) -> None:
+    folded_count = 0 if is_open else sum(counts.get(entry.url_path, 0) for entry in pages)
+    folding = st.expander(
+        _counted(next(iter(pages)).section, folded_count),
+        is_open,
+        key=f"menu.{area}",
+        type="compact",
+        on_change=_fold,
+        args=(area, is_open),
+    )
+    if is_open:
+        with folding:
+            _links(pages, counts)
+
+
+def _fold(area: str, is_open: bool) -> None:
+    preferences.change(FOLDING, dict[str, bool](), lambda stored: stored | {area: not is_open})
+
+
+def _favourites(pages: Pages, current_path: str, counts: Mapping[str, int]) -> None:
+    marked = preferences.get(FAVOURITES, list[str]())
+    by_path = {entry.url_path: entry for entry in pages}
+    favourites = [by_path[path] for path in marked if path in by_path]
+    if favourites:
+        st.caption("お気に入り")
+        _links({entry: pages[entry] for entry in favourites}, counts)
+    if current_path in by_path:
+        is_marked = current_path in marked
+        st.button(
+            "お気に入りから外す" if is_marked else "お気に入りに追加",
+            key="menu.mark",
+            icon=":material/star:" if is_marked else ":material/star_border:",
+            type="tertiary",
+            on_click=_mark,
+            args=(current_path, not is_marked),
+        )
+
+
+def _mark(path: str, is_favourite: bool) -> None:
+    def changed(marked: list[str]) -> list[str]:
+        others = [other for other in marked if other != path]
+        return [*others, path] if is_favourite else others
+
+    preferences.change(FAVOURITES, list[str](), changed)
+
+
+def _links(pages: Pages, counts: Mapping[str, int]) -> None:
+    with st.container(gap=None):
+        for entry, page in pages.items():
+            st.page_link(page, label=_counted(entry.title, counts.get(entry.url_path, 0)), width="stretch")
+
+
+def _counted(title: str, count: int) -> str:
+    # Narrow brackets: the longest title and a number just fit into the menu.
+    return f"{title}({count:,})" if count else title
