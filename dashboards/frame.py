@@ -59,7 +59,7 @@ def show(user: session.User) -> None:
 
 
 def account(user: session.User, page: StreamlitPage) -> None:
-    with st.container(gap="xxsmall"):
+    with st.container(gap="xxsmall", key=sidebar.USER):
         st.page_link(page, label=plain(user.name), icon=":material/account_circle:", help="アカウント")
         # A link, because nothing else leaves Streamlit's page, and HTML, because Streamlit's own links open a new tab.
         # It stands below the name, because a name of four letters leaves no room next to it.

@@ -20,13 +20,16 @@ from dashboards.ui import preferences
 # A menu of so many pages needs no folding: all areas are open until the user folds one.
 SHORT_MENU = 24
 FAVOURITES, FOLDING = "menu.favourites", "menu.areas"
-# On a phone the menu is closed: the sum of what waits stands beside the button that opens it. Elsewhere it is in the
-# menu. Streamlit's own header has 999990, its menu on a phone 999995.
-DUE = "menu-due"
-DUE_STYLE = f"""
-.st-key-{DUE} {{ display: none; }}
+# On a phone the menu is closed: the sum of what waits stands beside the button that opens it, over the page's head and
+# below the open menu. Elsewhere the menu shows it. Whatever is pressed is as high as a thumb needs.
+DUE, MENU, USER = "menu-due", "menu", "menu-user"
+STYLE = f"""
+div:has(> .st-key-{DUE}) {{ display: none; }}
 @media (max-width: 768px) {{
-  .st-key-{DUE} {{ display: flex; position: fixed; top: 0.25rem; left: 6.5rem; width: auto; z-index: 999991; }}
+  div:has(> .st-key-{DUE}) {{ display: contents; }}
+  .st-key-{DUE} {{ position: fixed; top: 9px; left: 6.5rem; width: auto; z-index: 999990; }}
+  .st-key-{DUE} a {{ border: 1px solid #D5DDE6; }}
+  [class*="st-key-menu"] :is(a, summary) {{ min-height: 44px; margin-block: 0; }}
 }}
 """
 
@@ -35,7 +38,7 @@ Pages = Mapping[Entry, StreamlitPage]
 
 def due_place() -> DeltaGenerator:
     """Where the menu writes the sum of its counts while it is closed."""
-    st.html(f"<style>{DUE_STYLE}</style>")
+    st.html(f"<style>{STYLE}</style>")
     return st.container(key=DUE).empty()
 
 
@@ -49,6 +52,11 @@ def menu(pages: Pages, current_path: str, home: StreamlitPage, due: DeltaGenerat
         due.page_link(home, label=f"未対応 **{total:,}**", icon=":material/notifications:")
     else:
         due.empty()
+    with st.container(key=MENU):
+        _draw(pages, current_path, counts)
+
+
+def _draw(pages: Pages, current_path: str, counts: Mapping[str, int]) -> None:
     areas = {area: {entry: pages[entry] for entry in entries} for area, entries in groupby(pages, lambda e: e.area)}
     if len(areas) > 1:
         _favourites(pages, current_path, counts)
@@ -99,7 +107,7 @@ def _favourites(pages: Pages, current_path: str, counts: Mapping[str, int]) -> N
         st.button(
             "お気に入りから外す" if is_marked else "お気に入りに追加",
             key="menu.mark",
-            icon=":material/star:" if is_marked else ":material/star_border:",
+            icon=":material/bookmark_remove:" if is_marked else ":material/bookmark_add:",
             type="tertiary",
             on_click=_mark,
             args=(current_path, not is_marked),
@@ -115,9 +123,8 @@ def _mark(path: str, is_favourite: bool) -> None:
 
 
 def _links(pages: Pages, counts: Mapping[str, int]) -> None:
-    with st.container(gap=None):
-        for entry, page in pages.items():
-            st.page_link(page, label=_counted(entry.title, counts.get(entry.url_path, 0)), width="stretch")
+    for entry, page in pages.items():
+        st.page_link(page, label=_counted(entry.title, counts.get(entry.url_path, 0)))
 
 
 def _counted(title: str, count: int) -> str:

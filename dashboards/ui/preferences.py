@@ -14,6 +14,7 @@ import streamlit as st
 
 from dashboards import session
 from dashboards.client import PAGE_TIMEOUT_SECONDS, PREFERENCES, ApiProblem
+from dashboards.ui import live
 
 RETRY_SECONDS = 30
 _VALUES, _IS_READ, _RETRY_AT = "preferences.values", "preferences.is_read", "preferences.retry_at"
@@ -53,5 +54,5 @@ def _values() -> dict[str, Any]:
 
 def _read() -> None:
     st.session_state[_RETRY_AT] = time.monotonic() + RETRY_SECONDS
-    st.session_state[_VALUES] = session.api(patience=PAGE_TIMEOUT_SECONDS).get(PREFERENCES)["items"]
+    st.session_state[_VALUES] = live.fetch_answer(PREFERENCES)["items"]
     st.session_state[_IS_READ] = True

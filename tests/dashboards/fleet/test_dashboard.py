@@ -235,7 +235,7 @@ def test_without_a_database_each_block_says_what_failed_and_offers_to_try_again(
     assert [title.value for title in page.title] == ["ダッシュボード"]
     assert [heading.value for heading in page.subheader] == ["重要アラート", "顧客別状況", "端末の状態"]
     assert len(page.error) == 4
-    for error, reference in zip(page.error, network.references[2:], strict=True):
+    for error, reference in zip(page.error, network.references[3:], strict=True):
         assert error.value.startswith(
             "データベースとの通信が途切れました。しばらく待ってから、もう一度お試しください。"
         )
