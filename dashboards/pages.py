@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -41,7 +43,7 @@ class Entry:
     pending_count: PendingCount | None = None
 
     def page(self) -> StreamlitPage:
-        return st.Page(self.file, title=self.title, icon=f":material/{self.icon}:", url_path=self.url_path)
+        return _page(self.file, self.title, f":material/{self.icon}:", self.url_path)
 
     def address(self, subject_id: str | None) -> str:
         """The page's address, for the subject with this id."""
@@ -50,7 +52,18 @@ class Entry:
 
     def replaced_by(self, screen: Callable[[], None], title: str) -> StreamlitPage:
         """Another screen at this page's URL. Without it Streamlit would open the start page there."""
-        return st.Page(screen, title=title, url_path=self.url_path)
+        return _page(screen, title, "", self.url_path)
+
+
+def _page(source: str | Callable[[], None], title: str, icon: str, url_path: str) -> StreamlitPage:
+    """Of a page that is made once: each run needs all of them, and making one asks for its file. A copy, because
+    Streamlit marks the page that runs."""
+    return copy(_made_page(source, title, icon, url_path))
+
+
+@lru_cache(maxsize=512)
+def _made_page(source: str | Callable[[], None], title: str, icon: str, url_path: str) -> StreamlitPage:
+    return st.Page(source, title=title, icon=icon, url_path=url_path)
 
 
 @dataclass(frozen=True)
