@@ -46,6 +46,7 @@ def show(user: session.User) -> None:
     due = sidebar.due_place()
     with st.sidebar:
         sidebar.menu(in_menu, page.url_path, home, due)
+        st.space("small")
         account(user, entries[ACCOUNT])
     bound.begin_page(page.url_path)
     with dialogs.draw_after(page.url_path):

@@ -20,6 +20,7 @@ from dashboards.ui import preferences
 # A menu of so many pages needs no folding: all areas are open until the user folds one.
 SHORT_MENU = 24
 FAVOURITES, FOLDING = "menu.favourites", "menu.areas"
+_OPEN = "menu.open"
 # On a phone the menu is closed: the sum of what waits stands beside the button that opens it, over the page's head and
 # below the open menu. Elsewhere the menu shows it. Whatever is pressed is as high as a thumb needs.
 DUE, MENU, USER = "menu-due", "menu", "menu-user"
@@ -60,39 +61,43 @@ def _draw(pages: Pages, current_path: str, counts: Mapping[str, int]) -> None:
     areas = {area: {entry: pages[entry] for entry in entries} for area, entries in groupby(pages, lambda e: e.area)}
     if len(areas) > 1:
         _favourites(pages, current_path, counts)
-        open_areas = _open_areas(pages, current_path)
+        area_in_use = next((entry.area for entry in pages if entry.url_path == current_path), "")
+        open_areas = _open_areas(pages, current_path, area_in_use)
         for area, area_pages in areas.items():
-            _area(area, area_pages, counts, is_open=area in open_areas)
+            _area(area, area_pages, counts, f"menu.{area}.{area_in_use}", is_open=area in open_areas)
     elif pages:
         st.caption(next(iter(pages)).section)
         _links(pages, counts)
 
 
-def _open_areas(pages: Pages, current_path: str) -> set[str]:
-    """The one in use, and the others as the user has left them."""
-    default = len(pages) <= SHORT_MENU
-    stored = preferences.get(FOLDING, dict[str, bool]())
-    left_open = {entry.area for entry in pages if stored.get(entry.area, default)}
-    return left_open | {entry.area for entry in pages if entry.url_path == current_path}
+def _open_areas(pages: Pages, current_path: str, area_in_use: str) -> set[str]:
+    """When a page is opened: its own area, and the others as the user has left them."""
+    path, open_areas = st.session_state.get(_OPEN, (None, set[str]()))
+    if path != current_path:
+        stored = preferences.get(FOLDING, dict[str, bool]())
+        default = len(pages) <= SHORT_MENU
+        open_areas = {area_in_use, *(entry.area for entry in pages if stored.get(entry.area, default))}
+        st.session_state[_OPEN] = current_path, open_areas
+    return open_areas
 
 
-def _area(area: str, pages: Pages, counts: Mapping[str, int], *, is_open: bool) -> None:
-    folded_count = 0 if is_open else sum(counts.get(entry.url_path, 0) for entry in pages)
-    folding = st.expander(
-        _counted(next(iter(pages)).section, folded_count),
-        is_open,
-        key=f"menu.{area}",
-        type="compact",
-        on_change=_fold,
-        args=(area, is_open),
-    )
+def _area(area: str, pages: Pages, counts: Mapping[str, int], key: str, *, is_open: bool) -> None:
+    """An expander that keeps its label and its `expanded` is the same one to Streamlit, and keeps the focus. `key` is
+    another one in each area: what the browser still sends of an area's page before is no click."""
+    st.session_state[key] = is_open
+    count = sum(counts.get(entry.url_path, 0) for entry in pages)
+    label = _counted(next(iter(pages)).section, count)
+    folding = st.expander(label, key=key, type="compact", on_change=_fold, args=(area, key))
     if is_open:
         with folding:
             _links(pages, counts)
 
 
-def _fold(area: str, is_open: bool) -> None:
-    preferences.change(FOLDING, dict[str, bool](), lambda stored: stored | {area: not is_open})
+def _fold(area: str, key: str) -> None:
+    is_open: bool = st.session_state[key]
+    _, open_areas = st.session_state[_OPEN]
+    (open_areas.add if is_open else open_areas.discard)(area)
+    preferences.change(FOLDING, dict[str, bool](), lambda stored: stored | {area: is_open})
 
 
 def _favourites(pages: Pages, current_path: str, counts: Mapping[str, int]) -> None:

@@ -83,7 +83,7 @@ def test_a_short_menu_is_open_until_the_user_folds_it(screen: Screen) -> None:
     assert open_areas(open_address(page, "terminals")) == ["端末管理"]
 
 
-def test_a_folded_area_shows_the_sum_of_its_counts_and_a_closed_menu_that_of_all(
+def test_an_area_shows_the_sum_of_its_counts_and_a_closed_menu_that_of_all(
     db: Session, open_page: OpenPage, ada: User
 ) -> None:
     fill_morning(db)
@@ -91,7 +91,7 @@ def test_a_folded_area_shows_the_sum_of_its_counts_and_a_closed_menu_that_of_all
     folded, unfolded = open_page(ada, "lending"), open_page(ada, "customers")
 
     assert areas(folded)[0] == "端末管理(2)"
-    assert areas(unfolded)[0] == "端末管理"
+    assert areas(unfolded)[0] == "端末管理(2)"
     assert "アラート一覧(2)" in links(unfolded.sidebar)
     for page in (folded, unfolded):
         assert links(page.main)[0].startswith("未対応 **")

@@ -89,6 +89,6 @@ def test_on_a_phone_the_number_of_what_waits_is_in_sight_and_the_menu_closes_whe
     admin.get_by_role("button", name="メニューを開く").click()
     entry(admin, "端末一覧").click()
     expect(admin.get_by_role("heading", name="端末一覧")).to_be_visible()
-    expect(menu(admin)).to_have_attribute("aria-expanded", "false")
+    expect(menu(admin)).to_have_attribute("data-collapsed", "true")
     expect(entry(admin, "端末一覧")).not_to_be_in_viewport()
     assert admin.evaluate("window.isMarked")
