@@ -33,7 +33,7 @@ def test_sales_open_and_close_corporations_with_their_sites_and_the_service_may_
 
     assert not page.exception
     assert "あなたの依頼の獲得案件は**2法人・4地点**です。最後の投入完了は2026/2/11（水）です。" in texts(page)
-    labels = [expander.label for expander in page.expander]
+    labels = [expander.label for expander in page.main.expander]
     assert [label.partition("（")[0] for label in labels] == ["**有限会社XYZ**", "**株式会社ABC**"]
     assert "（3地点）" in labels[1]
     assert "最終投入日 2026-02-10" in labels[1]
@@ -43,7 +43,7 @@ def test_sales_open_and_close_corporations_with_their_sites_and_the_service_may_
     assert in_order(html(page), "渋谷店</td>", "新宿店</td>", "池袋店</td>")
     page.toggle(key="opened").set_value(False)
     assert_survives_outage(page, network)
-    assert len(page.expander) == 2
+    assert len(page.main.expander) == 2
 
 
 def test_a_search_filters_the_list_and_of_many_sites_the_newest_are_shown(
@@ -52,13 +52,13 @@ def test_a_search_filters_the_list_and_of_many_sites_the_newest_are_shown(
     example(team)
     monkeypatch.setattr(queries, "SITES", 1)
     page = open_page(team.alice, "acquired")
-    assert "（3地点）" in page.expander[1].label
+    assert "（3地点）" in page.main.expander[1].label
     assert "新しい順に1地点を表示しています。ほかの2地点は、" in texts(page)
     assert "池袋店</td>" not in html(page)
 
     page.text_input(key="q").set_value("新宿").run()
-    assert len(page.expander) == 1
-    assert "（1地点）" in page.expander[0].label
+    assert len(page.main.expander) == 1
+    assert "（1地点）" in page.main.expander[0].label
     assert "/download/api/agencies/acquired.csv?" in html(page)
     page.text_input(key="q").set_value("どこにもない").run()
     assert "**条件に合うものはありません**" in texts(page)
@@ -73,10 +73,10 @@ def test_operators_see_all_agencies_and_choose_one(team: Scene, open_page: OpenP
     page = open_page(team.olga, "acquired")
 
     assert "すべての代理店の獲得案件は**3法人・5地点**です。" in texts(page)
-    assert "株式会社BBB代理店" in page.expander[0].label
+    assert "株式会社BBB代理店" in page.main.expander[0].label
     page.selectbox(key="agency_id").set_value(team.b.id)
     run(page)
-    assert len(page.expander) == 1
+    assert len(page.main.expander) == 1
 
 
 def test_each_page_says_when_it_is_empty(team: Scene, open_page: OpenPage) -> None:
