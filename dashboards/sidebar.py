@@ -72,7 +72,8 @@ def _draw(pages: Pages, current_path: str, counts: Mapping[str, int]) -> None:
 
 def _open_areas(pages: Pages, current_path: str, area_in_use: str) -> set[str]:
     """When a page is opened: its own area, and the others as the user has left them."""
-    path, open_areas = st.session_state.get(_OPEN, (None, set[str]()))
+    open_areas: set[str]
+    path, open_areas = st.session_state.get(_OPEN, (None, set()))
     if path != current_path:
         stored = preferences.get(FOLDING, dict[str, bool]())
         default = len(pages) <= SHORT_MENU
