@@ -43,9 +43,10 @@ def show(user: session.User) -> None:
     home = st.Page(start, title="Genba", url_path="start", default=True)
     page = st.navigation([home, *entries.values(), *forbidden_pages], position="hidden")
     st.set_page_config(page_title=f"{page.title}｜Genba")
+    current = next((entry for entry, own_page in entries.items() if own_page is page), None)
     due = sidebar.due_place()
     with st.sidebar:
-        sidebar.menu(in_menu, page.url_path, home, due)
+        sidebar.menu(in_menu, current, home, due)
         st.space("small")
         account(user, entries[ACCOUNT])
     bound.begin_page(page.url_path)

@@ -44,8 +44,8 @@ def due_place() -> DeltaGenerator:
 
 
 @st.fragment(run_every=settings().refresh_seconds)
-def menu(pages: Pages, current_path: str, home: StreamlitPage, due: DeltaGenerator) -> None:
-    """`pages` are those of the menu, `due` is `due_place()`."""
+def menu(pages: Pages, current: Entry | None, home: StreamlitPage, due: DeltaGenerator) -> None:
+    """`pages` are those of the menu, `current` is the open page, in the menu or not; `due` is `due_place()`."""
     if session.end_changed():  # Only the frame can show it.
         st.rerun()
     counts = pending_counts.cached_counts(pages)
@@ -54,15 +54,15 @@ def menu(pages: Pages, current_path: str, home: StreamlitPage, due: DeltaGenerat
     else:
         due.empty()
     with st.container(key=MENU):
-        _draw(pages, current_path, counts)
+        _draw(pages, current, counts)
 
 
-def _draw(pages: Pages, current_path: str, counts: Mapping[str, int]) -> None:
+def _draw(pages: Pages, current: Entry | None, counts: Mapping[str, int]) -> None:
     areas = {area: {entry: pages[entry] for entry in entries} for area, entries in groupby(pages, lambda e: e.area)}
     if len(areas) > 1:
-        _favourites(pages, current_path, counts)
-        area_in_use = next((entry.area for entry in pages if entry.url_path == current_path), "")
-        open_areas = _open_areas(pages, current_path, area_in_use)
+        _favourites(pages, current, counts)
+        area_in_use = current.area if current else ""
+        open_areas = _open_areas(pages, current.url_path if current else "", area_in_use)
         for area, area_pages in areas.items():
             _area(area, area_pages, counts, f"menu.{area}.{area_in_use}", is_open=area in open_areas)
     elif pages:
@@ -101,22 +101,22 @@ def _fold(area: str, key: str) -> None:
     preferences.change(FOLDING, dict[str, bool](), lambda stored: stored | {area: is_open})
 
 
-def _favourites(pages: Pages, current_path: str, counts: Mapping[str, int]) -> None:
+def _favourites(pages: Pages, current: Entry | None, counts: Mapping[str, int]) -> None:
     marked = preferences.get(FAVOURITES, list[str]())
     by_path = {entry.url_path: entry for entry in pages}
     favourites = [by_path[path] for path in marked if path in by_path]
     if favourites:
         st.caption("お気に入り")
         _links({entry: pages[entry] for entry in favourites}, counts)
-    if current_path in by_path:
-        is_marked = current_path in marked
+    if current and current in pages:
+        is_marked = current.url_path in marked
         st.button(
             "お気に入りから外す" if is_marked else "お気に入りに追加",
             key="menu.mark",
             icon=":material/bookmark_remove:" if is_marked else ":material/bookmark_add:",
             type="tertiary",
             on_click=_mark,
-            args=(current_path, not is_marked),
+            args=(current.url_path, not is_marked),
         )
 
 

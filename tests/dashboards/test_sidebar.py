@@ -60,6 +60,7 @@ def test_the_area_in_use_is_open_and_the_others_are_as_the_user_left_them(open_p
     assert open_areas(page) == ["端末管理", "入退管理"]
     press_area(page, "端末管理")
 
+    assert open_areas(open_address(page, "terminal")) == ["端末管理", "入退管理"], "a page that is in no menu, too"
     assert open_areas(open_address(page, "lending")) == ["入退管理", "代替機管理"]
     assert open_areas(open_page(ada, "users")) == ["入退管理", "共通"], "in another session too"
 
