@@ -12,7 +12,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import Page as StreamlitPage
 
-from dashboards import session, sidebar
+from dashboards import session, sidebar, start
 from dashboards.addresses import LOGOUT
 from dashboards.client import ApiProblem
 from dashboards.core import password
@@ -32,15 +32,10 @@ def show(user: session.User) -> None:
     entries = {entry: entry.page() for entry in allowed(user)}
     in_menu = {entry: page for entry, page in entries.items() if entry.in_menu}
 
-    def start() -> None:
-        if in_menu:
-            st.switch_page(next(iter(in_menu.values())))
-        feedback.nothing_allowed()
-
     forbidden_pages = [
         entry.replaced_by(feedback.forbidden, "権限がありません") for entry in MENU if entry not in entries
     ]
-    home = st.Page(start, title="Genba", url_path="start", default=True)
+    home = start.page(in_menu)
     page = st.navigation([home, *entries.values(), *forbidden_pages], position="hidden")
     st.set_page_config(page_title=f"{page.title}｜Genba")
     current = next((entry for entry, own_page in entries.items() if own_page is page), None)

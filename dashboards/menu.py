@@ -23,3 +23,8 @@ def allowed(user: User) -> list[Entry]:
 def page_for_subject(area: str, subject: str | None) -> Entry | None:
     """The page that manages subjects of this kind."""
     return next((entry for entry in MENU if entry.area == area and subject in entry.subjects), None)
+
+
+def page_at(path: str) -> Entry:
+    """The page with this path, without its query."""
+    return next(entry for entry in MENU if entry.url_path == path.strip("/"))

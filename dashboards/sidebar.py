@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import Page as StreamlitPage
 
-from dashboards import pending_counts, session
+from dashboards import pending_counts, session, start
 from dashboards.pages import Entry
 from dashboards.settings import settings
 from dashboards.ui import preferences
@@ -54,6 +54,8 @@ def menu(pages: Pages, current: Entry | None, home: StreamlitPage, due: DeltaGen
     else:
         due.empty()
     with st.container(key=MENU):
+        if start.is_home(pages):
+            st.page_link(home)
         _draw(pages, current, counts)
 
 

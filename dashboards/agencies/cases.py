@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import streamlit as st
 
 from dashboards import session
-from dashboards.agencies import numbers, words
-from dashboards.contract.agencies import CaseCounts, CaseItem
-from dashboards.ui import bulk, cache, columns, filters, live, tables, times
+from dashboards.agencies import numbers, sentences, words
+from dashboards.contract.agencies import CaseItem
+from dashboards.ui import bulk, cache, columns, filters, live, tables
 from dashboards.ui.live import refreshing
 from dashboards.ui.status import Status
 
@@ -30,24 +30,7 @@ UNREAD = Status("未読あり", "blue", "mark_chat_unread")
 def headline() -> None:
     reading = live.block("agencies.cases.counts", "投入案件一覧", f"{PATH}/counts", headline=True)
     if reading is not None:
-        st.markdown(sentence(reading.data))
-
-
-def sentence(counts: CaseCounts) -> str:
-    if not counts["open"]:
-        return ":material/task_alt: 残っている投入案件はありません。"
-    sentences = [f"投入待ち・対応中の案件が**{counts['working']:,}件**あります。"]
-    if counts["oldest"]:
-        sentences.append(f"最も古い依頼は{times.ago(times.parse(counts['oldest']))}のものです。")
-    if counts["waiting"]:
-        sentences.append(f"このうち**{counts['waiting']:,}件**は担当者が決まっていません。")
-    if counts["deficient"]:
-        sentences.append(f"不備で営業担当者の返事を待っている案件が{counts['deficient']:,}件あります。")
-    if counts["unread"]:
-        sentences.append(
-            f":blue[:material/mark_chat_unread: 未読のコメントがある案件が**{counts['unread']:,}件**あります。]"
-        )
-    return "".join(sentences)
+        sentences.cases(reading.data).draw()
 
 
 def conditions() -> filters.Filters:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboards.agencies import numbers, trends, words
+from dashboards.agencies import numbers, sentences, trends, words
 from dashboards.contract.agencies import Dashboard, Waiting
 from dashboards.ui import feedback, figures, live, times
 from dashboards.ui.figures import Figure
@@ -23,23 +23,9 @@ def overview() -> None:
         return
     data: Dashboard = reading.data
     if reading.problem is None:
-        sentence(data)
+        sentences.dashboard(data).draw()
     key_figures(data, faded=reading.problem is not None)
     waiting(data)
-
-
-def sentence(data: Dashboard) -> None:
-    if not data["deficient"] and not data["working"]:
-        st.success("現在、投入を待っている依頼はありません。", icon=":material/check_circle:")
-        return
-    oldest = times.parse(data["oldest"][0]["created_at"])
-    text = (
-        f"現在、投入を待っている依頼が**{data['working']:,}件**、不備で営業担当者の修正を待っている依頼が"
-        f"**{data['deficient']:,}件**あります。最も古いものは{times.ago(oldest)}の依頼です。"
-    )
-    if data["unclaimed"]:
-        text += f"投入待ちのうち{data['unclaimed']:,}件は、担当者が決まっていません。"
-    st.warning(text, icon=":material/pending_actions:")
 
 
 def key_figures(data: Dashboard, *, faded: bool) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboards import session
-from dashboards.agencies import sending, words
+from dashboards.agencies import sending, sentences, words
 from dashboards.client import ApiProblem
-from dashboards.contract.agencies import Counts, RequestItem
+from dashboards.contract.agencies import RequestItem
 from dashboards.ui import columns, details, dialogs, filters, live, tables, times
 from dashboards.ui.exports import Export
 from dashboards.ui.links import link
@@ -26,7 +26,7 @@ UNREAD_OPTIONS = {"true": "未読の不備通知あり"}
 def headline() -> None:
     reading = live.block(f"{KEY}.counts", "マイ依頼一覧", f"{PATH}/counts", headline=True, right=new_request)
     if reading is not None:
-        st.markdown(sentence(reading.data))
+        sentences.requests(reading.data).draw()
         if reading.data["deficient"]:
             sent_back()
 
@@ -58,19 +58,6 @@ def new_request() -> None:
 def first_request() -> None:
     if session.has_permission("agencies:request:create"):
         link("新規投入依頼を開く", "/new-request", primary=True)
-
-
-def sentence(counts: Counts) -> str:
-    if counts["oldest_deficient"] is None:
-        if not counts["working"]:
-            return "対応中の依頼はありません。「新規投入依頼」から提出できます。"
-        return f"不備はありません。**{counts['working']:,}件**を投入担当者が対応しています。"
-    since = times.ago(times.parse(counts["oldest_deficient"]))
-    unread_text = f"未読の通知は{counts['unread']:,}件です。" if counts["unread"] else ""
-    return (
-        f":red[不備で差し戻された依頼が**{counts['deficient']:,}件**あります。]"
-        f"最も古いものは{since}に差し戻されました。{unread_text}内容を確認して、修正のうえ再提出してください。"
-    )
 
 
 def conditions() -> filters.Filters:

@@ -10,6 +10,14 @@ class AreaRole(TypedDict):
     role: str
 
 
+class AreaState(TypedDict):
+    area: str
+    title: str
+    key: str
+    address: str
+    figures: dict[str, Any] | None
+
+
 class Broker(TypedDict):
     name: str
     version: str
@@ -36,6 +44,11 @@ class DetailChoice(TypedDict):
 
 
 EntryType: TypeAlias = Literal["Entry", "Exit"]
+
+
+class Failure(TypedDict):
+    area: str
+    title: str
 
 
 class FieldAnswer(TypedDict):
@@ -68,6 +81,9 @@ class Going(TypedDict):
     oldest: str | None
     newest: str | None
     partitions: list[str]
+
+
+Good: TypeAlias = Literal["up", "down", "neither"]
 
 
 class Health(TypedDict):
@@ -304,7 +320,22 @@ class Traffic(TypedDict):
     minutes: list[Minute]
 
 
+Unit: TypeAlias = Literal["count", "yen", "percent"]
+
+
 UserState: TypeAlias = Literal["active", "one_time_password", "inactive"]
+
+
+class WeekFigure(TypedDict):
+    title: str
+    unit: Unit
+    good: Good
+    value: float | None
+    before: float | None
+    series: list[float]
+
+
+Whose: TypeAlias = Literal["mine", "nobody", "another"]
 
 
 class RunItem(TypedDict):
@@ -399,6 +430,15 @@ class AreaChoice(TypedDict):
     details: list[DetailChoice]
 
 
+class AreaWeek(TypedDict):
+    area: str
+    title: str
+    address: str
+    since: str
+    until: str
+    figures: list[WeekFigure]
+
+
 class AuditItem(TypedDict):
     id: int
     at: str
@@ -453,11 +493,37 @@ class DayLog(TypedDict):
     parentName: str
 
 
+class DueItem(TypedDict):
+    id: str
+    area: str
+    kind: str
+    title: str
+    detail: str
+    since: str | None
+    due_at: str | None
+    whose: Whose
+    owner: str | None
+    step: str
+    address: str
+
+
 class HolidayItem(TypedDict):
     day: str
     name: str
     source: HolidaySource
     version: int
+
+
+class Home(TypedDict):
+    as_of: str
+    areas: dict[str, str]
+    states: list[AreaState]
+    has_due: bool
+    due: list[DueItem]
+    due_total: int
+    mine_total: int
+    weeks: list[AreaWeek]
+    failed: list[Failure]
 
 
 class ImportAnswer(TypedDict):
@@ -656,3 +722,4 @@ IMPORT_OUTCOME = {"new": "新規", "update": "更新", "same": "変更なし", "
 LABEL_STOCK = {"24": "24面（66×33.9mm）", "44": "44面（48.3×25.4mm）", "65": "65面（38.1×21.2mm）"}
 PROBE_TARGET = {"service": "データサービス", "dashboards": "画面"}
 USER_STATE = {"active": "有効", "one_time_password": "仮パスワード", "inactive": "無効"}
+WHOSE = {"mine": "自分", "nobody": "担当者なし", "another": "ほかの人"}

@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboards.addresses import DOWNLOAD
 from dashboards.contract.entries import ChildNow, Now
-from dashboards.entries import choices
+from dashboards.entries import choices, sentences
 from dashboards.ui import feedback, figures, live, times
 from dashboards.ui.figures import Figure
 from dashboards.ui.links import link
@@ -39,7 +39,7 @@ def page() -> None:
         )
         return
     if not reading.problem:
-        state_sentence(now)
+        sentences.now(now).draw()
     key_figures(now, faded=reading.problem is not None)
     classes(now)
 
@@ -49,24 +49,6 @@ def head() -> None:
     nursery_id = choices.selected_nursery_id()
     query = f"?{urlencode({choices.NURSERY: nursery_id})}" if nursery_id else ""
     link("紙の入退台帳（PDF）", f"{DOWNLOAD}/api/entries/paper-list.pdf{query}", download=True)
-
-
-def state_sentence(now: Now) -> None:
-    counts, closes_at = now["counts"], now["closes_at"]
-    prefix = f"現在、{plain(now['nursery_name'])}の園内にいる園児は"
-    if counts["overdue"]:
-        st.error(
-            f"{prefix}{counts['in']:,}人です。閉園時刻{closes_at}を過ぎてまだお迎えのない園児が{counts['overdue']:,}人います。",
-            icon=":material/warning:",
-        )
-    elif counts["in"]:
-        st.success(f"{prefix}{counts['in']:,}人です。閉園時刻は{closes_at}です。", icon=":material/child_care:")
-    elif counts["out"]:
-        st.success(
-            f"{prefix}いません。今日登園した{counts['out']:,}人は全員お迎え済みです。", icon=":material/check_circle:"
-        )
-    else:
-        st.info(f"{prefix}いません。今日はまだ登園の記録がありません。", icon=":material/info:")
 
 
 def key_figures(now: Now, *, faded: bool) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 from dashboards import session
 from dashboards.contract.fleet import IncidentItem, IncidentsCounts
 from dashboards.fleet.choices import customers, responders
-from dashboards.fleet.incident_drawer import PATH, SNOOZE_CONSEQUENCE, drawer, open_requested, snooze_ends
+from dashboards.fleet.incident_drawer import PATH, SNOOZE_CONSEQUENCE, drawer, snooze_ends
 from dashboards.fleet.incident_words import (
     IMPACT_HELP,
     IMPACTS,
@@ -24,7 +24,7 @@ from dashboards.fleet.incident_words import (
 )
 from dashboards.fleet.words import ALERT
 from dashboards.session import has_permission
-from dashboards.ui import bulk, columns, figures, filters, live, tables, times
+from dashboards.ui import bulk, columns, dialogs, figures, filters, live, tables, times
 from dashboards.ui.figures import Figure
 from dashboards.ui.live import refreshing
 
@@ -172,4 +172,4 @@ draw_list(
         ],
     )
 )
-open_requested()
+dialogs.open_requested(PATH, drawer)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboards.contract.fleet import IncidentItem, Summary
+from dashboards.fleet import sentences
 from dashboards.fleet.customer_drawer import PATH, drawer
 from dashboards.fleet.incident_drawer import incident_url
-from dashboards.fleet.incident_words import alert_count_text, place_text
-from dashboards.fleet.terminals_table import ENROL_FIRST, NO_TERMINALS, terminals_table
-from dashboards.fleet.words import ALERT, TERMINAL
+from dashboards.fleet.incident_words import place_text
+from dashboards.fleet.terminals_table import terminals_table
+from dashboards.fleet.words import ALERT
 from dashboards.session import has_permission
 from dashboards.ui import columns, feedback, figures, live, tables, targets, times
-from dashboards.ui.columns import Row
 from dashboards.ui.figures import Figure
 from dashboards.ui.links import link
 from dashboards.ui.live import refreshing
@@ -44,28 +44,8 @@ def draw_overview() -> None:
     if reading is None:
         return
     if not reading.problem:
-        state_sentence(reading.data)
+        sentences.summary(reading.data).draw()
     key_figures(reading)
-
-
-def state_sentence(summary: Summary) -> None:
-    counts, alert_count = summary["terminals"], summary["open_alerts"]
-    if alert_count:
-        oldest = summary["oldest_open_alert_at"]
-        since = f"最も古いものは{times.ago(times.parse(oldest))}です。" if oldest else ""
-        alerts_text = alert_count_text(alert_count, summary["open_incidents"])
-        sentence = f"現在、対応が必要なアラートが{alerts_text}あります。{since}"
-        st.error(sentence, icon=":material/notifications_active:")
-    elif not counts["total"]:
-        st.info(f"{NO_TERMINALS}。{ENROL_FIRST}", icon=":material/info:")
-    else:
-        online = counts["online"] == counts["total"]
-        online_text = f"全{counts['total']:,}台がオンラインです" if online else breakdown(counts)
-        st.success(f"現在、対応が必要なアラートはありません。{online_text}。", icon=":material/check_circle:")
-
-
-def breakdown(counts: Row) -> str:
-    return "、".join(f"{status.label} {counts[code]:,}台" for code, status in TERMINAL.items() if counts[code])
 
 
 def key_figures(reading: live.Snapshot) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from dashboards import session
-from dashboards.client import PAGE_TIMEOUT_SECONDS, ApiProblem
+from dashboards.client import ApiProblem
 from dashboards.contract.fleet import FIELDS, IncidentDetail, StepItem
 from dashboards.fleet.choices import responders
 from dashboards.fleet.incident_words import (
@@ -23,7 +23,7 @@ from dashboards.fleet.words import ALERT
 from dashboards.session import has_permission
 from dashboards.ui import details, dialogs, feedback, flash, forms, targets, times
 from dashboards.ui.idempotency import button_idempotency_key
-from dashboards.ui.links import link, requested_id
+from dashboards.ui.links import link
 from dashboards.ui.status import UNKNOWN
 from dashboards.ui.text import plain, small
 from dashboards.ui.timeline import timeline
@@ -39,18 +39,6 @@ _PROBLEM = "fleet.incident_problem"
 def incident_url(incident_id: int) -> str:
     """アラート一覧 with this incident open."""
     return f"/alerts?id={incident_id}"
-
-
-def open_requested() -> None:
-    """Opens the incident in the page's URL, once: after closing it stays closed."""
-    incident_id = requested_id()
-    st.query_params.pop("id", None)
-    if incident_id is None:
-        return
-    try:
-        drawer(session.api(patience=PAGE_TIMEOUT_SECONDS).get(f"{PATH}/{incident_id}"))
-    except ApiProblem as problem:
-        feedback.action_failed(problem)
 
 
 def drawer(row: Incident) -> None:

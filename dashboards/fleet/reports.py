@@ -11,6 +11,7 @@ import streamlit as st
 
 from dashboards.addresses import DOWNLOAD
 from dashboards.contract.fleet import MonthFigures, MonthlyOverview, ReportItem
+from dashboards.fleet import sentences
 from dashboards.fleet.choices import customers
 from dashboards.fleet.report_drawer import (
     LISTED_STATES,
@@ -82,7 +83,7 @@ def _headline(month: str | None, *, was_drafting: bool) -> None:
         return
     overview: MonthlyOverview = reading.data
     if not reading.problem:
-        state_sentence(overview)
+        sentences.reports(overview).draw()
     if overview["is_drafting"]:
         tasks.card(drafting_task(overview), key=f"{KEY}.drafting", problem=reading.problem)
     if overview["figures"]:
@@ -102,32 +103,6 @@ def drafting_task(summary: MonthlyOverview) -> dict[str, Any]:
         "message": f"{drafted:,}件を作成しました（全{expected:,}件）。" if drafted else None,
         "started_at": summary["first_drafted_at"],
     } | dict.fromkeys(("error", "created_at", "finished_at", "can_cancel", "can_resume", "result_url"))
-
-
-def state_sentence(summary: MonthlyOverview) -> None:
-    month, drafted, expected = month_text(summary["month"]), summary["drafted"], summary["expected"]
-    if not drafted and not summary["is_summed_up"]:
-        st.info(f"{month}の月次報告書は、集計が終わると自動で作成されます。", icon=":material/schedule:")
-    elif not expected:
-        st.info(f"{month}の端末の記録がないため、月次報告書はありません。", icon=":material/info:")
-    elif summary["is_drafting"]:
-        st.info(f"{month}の月次報告書を作成しています（{drafted:,} / {expected:,}件）。", icon=":material/autorenew:")
-    elif drafted < expected:
-        st.warning(
-            f"{month}の月次報告書は、{expected:,}件のうち{drafted:,}件だけ作成されています。"
-            "残りは「報告書を作成する」から作成できます。",
-            icon=":material/summarize:",
-        )
-    elif summary["unsent"]:
-        sent = f"送信済みは{summary['sent']:,}件です。" if summary["sent"] else ""
-        st.warning(
-            f"{month}の月次報告書ができています。まだ送信していない顧客企業が{summary['unsent']:,}社あります。{sent}",
-            icon=":material/outgoing_mail:",
-        )
-    else:
-        st.success(
-            f"{month}の月次報告書は、{summary['sent']:,}社すべてに送信済みです。", icon=":material/check_circle:"
-        )
 
 
 def key_figures(current: MonthFigures, previous: MonthFigures | None, *, faded: bool) -> None:

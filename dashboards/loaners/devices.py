@@ -6,8 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards.contract.loaners import LoanCounts
-from dashboards.loaners import device_forms, differences, lists, words
+from dashboards.loaners import device_forms, differences, lists, sentences, words
 from dashboards.session import has_permission
 from dashboards.ui import bound, dialogs, filters, live, tables
 from dashboards.ui.links import link
@@ -19,18 +18,8 @@ LIST, DIFFERENCES = "一覧", "2つの日の差分"
 @refreshing
 def headline() -> None:
     reading = live.block("loaners.headline", "機器一覧", "/api/loaners/loans/counts", headline=True, right=head_actions)
-    if reading is None:
-        return
-    counts: LoanCounts = reading.data
-    if not counts["total"]:
-        st.markdown("現在、貸出中の機器はありません。")
-    elif counts["overdue"]:
-        st.markdown(
-            f"現在、貸出中の機器は{counts['total']:,}台です。返却予定日を過ぎたものが**{counts['overdue']:,}台**あり、"
-            f"最も長いものは{counts['oldest']:,}日過ぎています。"
-        )
-    else:
-        st.markdown(f"現在、貸出中の機器は{counts['total']:,}台です。返却予定日を過ぎたものはありません。")
+    if reading is not None:
+        sentences.loans(reading.data).draw()
 
 
 def head_actions() -> None:

@@ -199,3 +199,4 @@ def page() -> None:
 
 
 page()
+dialogs.open_requested(TURNS, drawer)

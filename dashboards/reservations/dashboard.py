@@ -10,7 +10,7 @@ import streamlit as st
 from dashboards.contract.reservations import TASK, FiguresShare, Notice, Notices, StateCount, Today, Week
 from dashboards.core.message_drawer import STATES
 from dashboards.menu import page_for_subject
-from dashboards.reservations import words
+from dashboards.reservations import sentences, words
 from dashboards.reservations.figure_words import percent, points, ratio_text, value
 from dashboards.ui import charts, columns, feedback, figures, live, tables, times
 from dashboards.ui.figures import Figure, Good
@@ -42,27 +42,13 @@ def today() -> None:
     data: Today = reading.data
     faded = reading.problem is not None
     if not faded:
-        state_sentence(data)
+        sentences.today(data).draw()
     key_figures(data, faded=faded)
     left, right = st.columns([2, 3], gap="large")
     with left:
         states(data["states"])
     with right:
         operations(data)
-
-
-def state_sentence(data: Today) -> None:
-    text = (
-        f"今日は予約を{data['requested']:,}件受け付けました。" if data["requested"] else "今日の予約はまだありません。"
-    )
-    if not data["still_open"]:
-        st.success(f"{text}手動対応はすべて完了しています。", icon=":material/check_circle:")
-        return
-    text += f"手動対応が{data['still_open']:,}件残っています"
-    if data["overdue"]:
-        st.error(f"{text}（うち期限超過 {data['overdue']:,}件）。", icon=":material/alarm:")
-    else:
-        st.warning(f"{text}。期限を過ぎたものはありません。", icon=":material/support_agent:")
 
 
 def key_figures(data: Today, *, faded: bool) -> None:

@@ -139,3 +139,4 @@ def page() -> None:
 
 
 page()
+dialogs.open_requested(PATH, drawer)

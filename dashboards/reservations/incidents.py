@@ -150,3 +150,4 @@ def page() -> None:
 
 
 page()
+dialogs.open_requested(PATH, drawer)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date, timedelta
 
 import streamlit as st
 
 from dashboards import session
 from dashboards.contract.reservations import FiguresShare, ManagementOverview
-from dashboards.reservations import management_parts, management_reports
+from dashboards.reservations import management_parts, management_reports, sentences
 from dashboards.reservations.figure_words import NONE, month, percent, points, ratio_text, short_month, yen
 from dashboards.reservations.management_parts import PATH
 from dashboards.session import has_permission
-from dashboards.ui import charts, columns, confirm, dialogs, feedback, figures, filters, flash, live, tables, times
+from dashboards.ui import charts, columns, confirm, dialogs, feedback, figures, filters, flash, live, tables
 from dashboards.ui.exports import Export
 from dashboards.ui.figures import Figure, Good
 from dashboards.ui.live import refreshing_figures
@@ -83,7 +82,7 @@ def overview() -> None:
         )
         return
     if not faded:
-        state_sentence(data)
+        sentences.management(data).draw()
     key_figures(data, faded=faded)
     if any(row["requested"] or row["confirmed"] or row["paid"] or row["refunded"] for row in data["months"]):
         trends(data)
@@ -123,37 +122,11 @@ def trends(data: ManagementOverview) -> None:
         )
 
 
-def state_sentence(data: ManagementOverview) -> None:
-    """The time of the count, and the newest month."""
-    counted_at, newest = times.parse(data["counted_at"] or data["as_of"]), data["months"][-1]
-    text = (
-        f"{counted_at.month}月{counted_at.day}日 {counted_at.hour}:{counted_at.minute:02} 時点: "
-        f"{month(newest['month'])}の予約は{newest['requested']:,}件、売上は{yen(newest['sales'])}です{until(data)}。"
-    )
-    if data["is_late"]:
-        st.warning(f"{text}直近の深夜の集計がまだ終わっていません。", icon=":material/schedule:")
-    else:
-        st.info(text, icon=":material/monitoring:")
-
-
-def until(data: ManagementOverview) -> str:
-    """（11/21まで）, for a month that is not over."""
-    if data["is_over"]:
-        return ""
-    day = last_day(data)
-    return f"（{day.month}/{day.day}まで）"
-
-
-def last_day(data: ManagementOverview) -> date:
-    """The last whole day that was counted."""
-    return (times.parse(data["counted_at"] or data["as_of"]) - timedelta(days=1)).date()
-
-
 def chart_title(data: ManagementOverview, subject: str, numbers: Sequence[int], shown: Callable[[int], str]) -> str:
     """2026年10月の予約は60件（前月比 +25%）; a month that is not over is not compared."""
     text = f"{month(data['months'][-1]['month'])}の{subject}は{shown(numbers[-1])}"
     if not data["is_over"]:
-        return text + until(data)
+        return text + sentences.until(data)
     before = numbers[-2] if len(numbers) > 1 else 0
     if before <= 0:
         return text

@@ -8,7 +8,7 @@ from dashboards.contract.reservations import TASK, QueueCounts
 from dashboards.reservations import choices, roster
 from dashboards.reservations.operation_drawer import PATH, drawer
 from dashboards.reservations.operation_words import PRIORITY, RESPONSE, owner, time_left
-from dashboards.ui import bound, columns, figures, filters, live, tables, times
+from dashboards.ui import bound, columns, dialogs, figures, filters, live, tables, times
 from dashboards.ui.exports import Export
 from dashboards.ui.figures import Figure
 from dashboards.ui.live import refreshing
@@ -121,3 +121,4 @@ def page() -> None:
 
 
 page()
+dialogs.open_requested(PATH, drawer)

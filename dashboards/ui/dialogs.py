@@ -15,8 +15,9 @@ from typing import Any, Literal
 import streamlit as st
 
 from dashboards import session
-from dashboards.client import ApiProblem
+from dashboards.client import PAGE_TIMEOUT_SECONDS, ApiProblem
 from dashboards.ui import feedback
+from dashboards.ui.links import requested_id
 from dashboards.ui.text import plain
 
 _PAGE, _PENDING, _OPENED = "dialogs.page", "dialogs.pending", "dialogs.opened"
@@ -72,6 +73,18 @@ def drawer(
         draw(record)
 
     show()
+
+
+def open_requested(path: str, draw: Callable[[Any], None]) -> None:
+    """Opens `draw` for the record at `path` whose id is in the page's URL, once: after closing it stays closed."""
+    record_id = requested_id()
+    st.query_params.pop("id", None)
+    if record_id is None:
+        return
+    try:
+        draw(session.api(patience=PAGE_TIMEOUT_SECONDS).get(f"{path}/{record_id}"))
+    except ApiProblem as problem:
+        feedback.action_failed(problem)
 
 
 def open(draw: Draw, *args: Any) -> None:

@@ -27,8 +27,8 @@ def titles(page: AppTest) -> list[str]:
     return [title.value for title in page.title]
 
 
-def test_the_start_address_opens_the_first_page_of_the_menu(screen: Screen) -> None:
-    assert titles(screen("olivia", fleet="operator").run()) == ["ダッシュボード"]
+def test_the_start_address_opens_home(screen: Screen) -> None:
+    assert titles(screen("olivia", fleet="operator").run()) == ["ホーム"]
 
 
 def test_a_menu_of_one_page_is_drawn_too(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,7 +36,7 @@ def test_a_menu_of_one_page_is_drawn_too(screen: Screen, monkeypatch: pytest.Mon
 
     page = screen("olivia", fleet="operator").run()
 
-    assert links(page) == ["ダッシュボード"]
+    assert links(page) == ["ホーム", "ダッシュボード"]
     assert [caption.value for caption in page.sidebar.caption] == ["端末管理"]
     assert not page.exception
 
@@ -52,7 +52,7 @@ def test_a_viewer_reads_a_refusal_and_no_data_is_fetched(screen: Screen, network
     assert titles(page) == ["この画面を表示する権限がありません"]
     assert "管理者に権限の追加を依頼してください。" in page.main.markdown[0].value
     assert network.calls == ["GET /api/auth/me"]
-    assert links(page) == ["レポート"]
+    assert links(page) == ["ホーム", "レポート"]
     assert not page.exception
 
 
@@ -82,8 +82,8 @@ def test_a_page_that_needs_more_permissions_is_left_out_of_the_menu(
     page = screen("olivia", fleet="operator").run()
     refused = open_address(screen("otto", fleet="operator"), "plans")
 
-    assert links(page) == ["ダッシュボード"]
-    assert titles(page) == ["ダッシュボード"]
+    assert links(page) == ["ホーム", "ダッシュボード"]
+    assert titles(page) == ["ホーム"]
     assert titles(refused) == ["この画面を表示する権限がありません"]
     assert not refused.metric
 
@@ -106,7 +106,7 @@ def test_an_expired_session_says_so_and_leads_back_to_the_same_page(
 def test_a_page_with_the_cookie_of_another_user_starts_again(
     screen: Screen, token_of: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page = screen("olivia", fleet="operator").run()
+    page = open_address(screen("olivia", fleet="operator"), "dashboard")
     page.session_state["typed"] = "hers"
     other_token = token_of("oscar", fleet="operator")
     monkeypatch.setattr(session, "token", lambda: other_token)
@@ -130,7 +130,7 @@ def test_without_a_cookie_there_is_no_call_to_the_service(
 
 
 def test_a_removed_role_closes_the_page_at_the_next_call(db: Session, screen: Screen) -> None:
-    page = screen("olivia", fleet="operator").run()
+    page = open_address(screen("olivia", fleet="operator"), "dashboard")
     db.execute(update(Membership).values(role="viewer"))
     db.commit()
     clear_session_cache()
@@ -143,7 +143,7 @@ def test_a_removed_role_closes_the_page_at_the_next_call(db: Session, screen: Sc
 
 
 def test_a_removed_role_counts_even_before_the_frame_knows(db: Session, screen: Screen) -> None:
-    page = screen("olivia", fleet="operator").run()
+    page = open_address(screen("olivia", fleet="operator"), "dashboard")
     db.execute(update(Membership).values(role="viewer"))
     db.commit()
 

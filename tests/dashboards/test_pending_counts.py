@@ -14,7 +14,7 @@ from dashboards.core.menu import ACCOUNT
 from dashboards.pending_counts import CachedCounts
 from service.core.database.clock import app_now
 from service.fleet.incidents.models import Incident
-from tests.dashboards.conftest import Network
+from tests.dashboards.conftest import Network, open_address
 from tests.dashboards.fleet.scene import fill_morning
 
 Screen = Callable[..., AppTest]
@@ -26,7 +26,7 @@ def page(db: Session, screen: Screen, monkeypatch: pytest.MonkeyPatch) -> AppTes
     alerts = next(entry for entry in menu.MENU if entry.url_path == "alerts")
     monkeypatch.setattr(menu, "MENU", (alerts, ACCOUNT))
     fill_morning(db)
-    return screen("olivia", fleet="operator").run()
+    return open_address(screen("olivia", fleet="operator"), "alerts")
 
 
 def label(page: AppTest) -> str:

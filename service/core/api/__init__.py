@@ -12,6 +12,7 @@ SUBJECTS = (
     "preferences",
     "users",
     "health",
+    "home",
     "audit",
     "backups",
     "exports",

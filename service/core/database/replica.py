@@ -219,6 +219,16 @@ def _seconds(header: str | None) -> float | None:
     return seconds if seconds >= 0 else None
 
 
+def is_lost(error: DBAPIError) -> bool:
+    """Whether the server is gone, or a replica could not answer: no statement that follows could do better."""
+    code = _sqlstate(error)
+    return error.connection_invalidated or code in REPLICA_ERRORS or code.startswith("08")
+
+
+def _sqlstate(error: DBAPIError) -> str:
+    return getattr(error.orig, "sqlstate", None) or ""
+
+
 @contextlib.contextmanager
 def failing_over() -> Iterator[None]:
     """For a block that works on the replica. Raises Failed instead of errors that only the replica causes: a conflict
@@ -226,9 +236,9 @@ def failing_over() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        code = getattr(error.orig, "sqlstate", None) or ""
-        if not (error.connection_invalidated or code in REPLICA_ERRORS or code.startswith("08")):
+        if not is_lost(error):
             raise
+        code = _sqlstate(error)
         log.warning("replica failed a request", code=code)
         if code not in BUSY:
             watch().set_state("away", None)

@@ -15,12 +15,12 @@ from sqlalchemy.orm import Session
 from service.core.access.auth import Actor
 from service.core.database.clock import app_now
 from service.core.problems import Invalid
-from service.core.values.times import at, day_bounds, local_date
+from service.core.values.times import TOKYO, at, day_bounds, local_date
 from service.entries.attendance.queries import day_sheet
 from service.entries.attendance.schemas import Filters, SheetRow
 from service.entries.insights import rules, schemas
 from service.entries.insights.rules import UnusualKind
-from service.entries.queries import get_default_nursery, get_nursery
+from service.entries.queries import get_default_nursery, get_nursery, nursery_scope
 from service.entries.rules import EntryType, Presence
 
 # No user reads a longer list of names on a screen.
@@ -63,6 +63,50 @@ def _child_now(row: SheetRow, is_closed: bool) -> schemas.ChildNow:
         absent=row.presence == Presence.ABSENT,
         overdue=state == "in" and is_closed,
     )
+
+
+# As `overdue` of `children_now`, in all closed nurseries at once.
+WAITING = text("""
+SELECT child_id, child_name, class_name, nursery_name, closes_at, since
+FROM (
+    SELECT DISTINCT ON (c.id) c.id AS child_id, c.name AS child_name, c.class_name, n.name AS nursery_name,
+        n.closes_at, l.entry_type, l."timestamp" AS since
+    FROM entries_nurseries n
+    JOIN entries_children c ON c.nursery_id = n.id AND c.archived_at IS NULL
+    JOIN entries_guardianships g ON g.child_id = c.id
+    JOIN entries_logs l ON l.parent_id = g.parent_id AND l.deleted_at IS NULL
+        AND l."timestamp" >= :begins AND l."timestamp" < :ends
+    WHERE n.archived_at IS NULL AND n.closes_at <= :clock
+        AND (CAST(:nursery_id AS bigint) IS NULL OR n.id = :nursery_id)
+    ORDER BY c.id, l."timestamp" DESC, l.id DESC
+) latest
+WHERE entry_type = 'Entry' ORDER BY closes_at, since, child_id
+""")
+
+
+@dataclass(frozen=True)
+class WaitingChild:
+    """In the building, and the nursery has closed. `since`: the last scan."""
+
+    child_id: int
+    child_name: str
+    class_name: str
+    nursery_name: str
+    closed_at: datetime
+    since: datetime
+
+
+def children_waiting(db: Session, by: Actor) -> list[WaitingChild]:
+    """Of all nurseries that the user sees, the first closed first."""
+    now = app_now(db)
+    today = local_date(now)
+    begins, ends = day_bounds(today)
+    clock = now.astimezone(TOKYO).time()
+    parameters = {"begins": begins, "ends": ends, "clock": clock, "nursery_id": nursery_scope(by)}
+    return [
+        WaitingChild(child_id, child_name, class_name, nursery_name, at(today, closes_at), since)
+        for child_id, child_name, class_name, nursery_name, closes_at, since in db.execute(WAITING, parameters)
+    ]
 
 
 @dataclass(frozen=True)

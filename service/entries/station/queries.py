@@ -38,7 +38,11 @@ STATIONS = Listing(
     unique=Station.id,
     keys={"last_seen_at": Key(Station.last_seen_at)},
     default="-last_seen_at",
-    filters={"nursery_id": equals(Station.nursery_id), "is_live": when_true(Station.revoked_at.is_(None))},
+    filters={
+        "nursery_id": equals(Station.nursery_id),
+        "is_live": when_true(Station.revoked_at.is_(None)),
+        "with_attention": when_true(Station.needs_attention > 0),
+    },
 )
 
 
@@ -98,10 +102,11 @@ def roster(db: Session, nursery_id: int) -> schemas.Roster:
 
 
 def stations(
-    db: Session, by: Actor, limit: int, cursor: str | None, nursery_id: int | None
+    db: Session, by: Actor, limit: int, cursor: str | None, nursery_id: int | None, *, with_attention: bool = False
 ) -> Page[schemas.StationItem]:
-    """Stations that are logged in; the one with the newest heartbeat first."""
-    return STATIONS.read(db, limit, cursor, nursery_id=queries.nursery_scope(by, nursery_id), is_live=True)
+    """Stations that are logged in, or of these those with refused scans; the one with the newest heartbeat first."""
+    scope = queries.nursery_scope(by, nursery_id)
+    return STATIONS.read(db, limit, cursor, nursery_id=scope, is_live=True, with_attention=with_attention)
 
 
 def get_station(db: Session, by: Actor, station_id: int) -> Station:

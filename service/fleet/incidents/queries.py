@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
+    Date,
     ScalarSelect,
     Select,
     and_,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     select,
     type_coerce,
 )
+from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import TIMESTAMP, distinct_on
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
@@ -28,6 +30,7 @@ from service.core.database.clock import app_now, now_sql
 from service.core.database.paging import Filter, Key, Listing, Page, contains, equals, when_true
 from service.core.problems import NotFound
 from service.core.values.targets import State, read
+from service.core.values.times import TOKYO
 from service.fleet.impact import queries as impact
 from service.fleet.incidents import schemas
 from service.fleet.incidents.models import Incident, IncidentEvent, IncidentStep
@@ -317,6 +320,13 @@ def counts(db: Session) -> schemas.Counts:
     )
     alerts = db.scalar(select(func.count()).select_from(Alert).where(~Alert.is_resolved))
     return schemas.Counts(as_of=app_now(db), alerts=alerts, **row.mappings().one())
+
+
+def opened_by_day(db: Session, since: datetime, until: datetime) -> dict[date, int]:
+    """How many incidents began on each day in Tokyo; days without any are missing."""
+    day = sql_cast(func.timezone(TOKYO.key, Incident.opened_at), Date)
+    statement = select(day, func.count()).where(Incident.opened_at >= since, Incident.opened_at < until).group_by(day)
+    return dict(db.execute(statement).all())
 
 
 def responders(db: Session) -> list[schemas.Person]:

@@ -232,15 +232,19 @@ class IncidentNotice:
 
 
 def scope_label(common: SharedScope, first: Trouble) -> str:
-    match common.scope:
-        case Scope.TERMINAL:
-            return f"{first.customer_name} - {first.store_name}"
-        case Scope.STORE:
-            return f"{common.customer_name} - {common.store}"
+    if common.scope is Scope.TERMINAL:
+        return place_label(common.scope, first.customer_name, first.store_name, None)
+    return place_label(common.scope, common.customer_name, common.store, common.network)
+
+
+def place_label(scope: Scope, customer_name: str | None, store_name: str | None, network: str | None) -> str:
+    match scope:
+        case Scope.TERMINAL | Scope.STORE:
+            return f"{customer_name} - {store_name}"
         case Scope.CUSTOMER:
-            return str(common.customer_name)
+            return str(customer_name)
         case Scope.NETWORK:
-            return f"回線 {common.network}"
+            return f"回線 {network}"
         case Scope.FLEET:
             return "複数の顧客・回線"
 

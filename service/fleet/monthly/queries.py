@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -156,13 +157,19 @@ def _terminals(db: Session, month: Month, customer_id: int | None) -> list[Termi
 
 
 def _by_day(db: Session, month: Month, customer_id: int | None) -> list[DayFigure]:
-    rows = db.execute(_BY_DAY, {**_month_bounds(month), "customer_id": customer_id}).mappings()
     return [
-        DayFigure(
-            local_date(row["begins_at"]),
-            row["terminals"],
-            rules.uptime(Seconds(row["online"], row["offline"], row["error"])),
-        )
+        DayFigure(day, terminals, rules.uptime(seconds))
+        for day, terminals, seconds in seconds_by_day(db, *month.bounds(), customer_id)
+    ]
+
+
+def seconds_by_day(
+    db: Session, begins: datetime, ends: datetime, customer_id: int | None = None
+) -> list[tuple[date, int, Seconds]]:
+    """Each day with its number of terminals and their seconds in each status."""
+    rows = db.execute(_BY_DAY, {"begins": begins, "ends": ends, "customer_id": customer_id}).mappings()
+    return [
+        (local_date(row["begins_at"]), row["terminals"], Seconds(row["online"], row["offline"], row["error"]))
         for row in rows
     ]
 

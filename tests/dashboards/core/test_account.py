@@ -37,7 +37,7 @@ def test_the_users_name_leads_to_the_account_and_errors_of_a_new_password_are_sh
     account: AppTest, db: Session
 ) -> None:
     assert titles(account) == ["アカウント"]
-    assert [link.label for link in account.sidebar.page_link] == ["レポート", "vera さん"]
+    assert [link.label for link in account.sidebar.page_link] == ["ホーム", "レポート", "vera さん"]
     assert "ログインID: vera" in texts(account)
     assert not account.exception
 

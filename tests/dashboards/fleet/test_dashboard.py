@@ -23,7 +23,7 @@ from service.fleet.incidents import queries
 from service.fleet.models import Terminal
 from service.fleet.watch import actions
 from tests import factories
-from tests.dashboards.conftest import Network, clear_session_cache
+from tests.dashboards.conftest import Network, clear_session_cache, open_address
 from tests.dashboards.fleet.scene import fill_all_online, fill_morning, fill_store_outage, set_clock, set_heartbeat
 from tests.dashboards.pages import Screen, lists, rows, titles
 
@@ -60,7 +60,7 @@ def break_program(monkeypatch: pytest.MonkeyPatch, query: str) -> None:
 @pytest.fixture
 def morning(db: Session, screen: Screen) -> AppTest:
     fill_morning(db)
-    return screen("olivia", fleet="operator").run()
+    return open_address(screen("olivia", fleet="operator"), "dashboard")
 
 
 def test_the_first_line_and_the_figures_say_how_many_alerts_wait_since_when_and_how_the_fleet_is(
@@ -154,7 +154,7 @@ def test_customers_are_counted_by_status_and_terminals_show_theirs_and_their_las
 def test_the_number_of_alerts_says_of_how_many_incidents_they_are(db: Session, screen: Screen) -> None:
     fill_store_outage(db, tills=3)
 
-    page = screen("olivia", fleet="operator").run()
+    page = open_address(screen("olivia", fleet="operator"), "dashboard")
 
     assert page.error[0].value.startswith("現在、対応が必要なアラートが3件（障害 1件）あります。")
     assert figures(page)["アラート"] == "3件"
@@ -169,7 +169,7 @@ def test_names_cannot_smuggle_links_or_colours_into_the_page(db: Session, screen
     actions.watch(db)
     db.commit()
 
-    page = screen("olivia", fleet="operator").run()
+    page = open_address(screen("olivia", fleet="operator"), "dashboard")
 
     [alert] = [element.value for element in page.main.markdown if element.value.startswith("**")]
     title = "**[\\[無料\\]\\(https\\:\\/\\/evil\\.example\\) \\- \\:red\\[緊急\\] \\*\\*太字\\*\\*]"
@@ -179,7 +179,7 @@ def test_names_cannot_smuggle_links_or_colours_into_the_page(db: Session, screen
 
 def test_when_all_is_well_it_says_so_and_without_alerts_it_counts_each_status(db: Session, screen: Screen) -> None:
     fill_all_online(db)
-    page = screen("olivia", fleet="operator").run()
+    page = open_address(screen("olivia", fleet="operator"), "dashboard")
     assert [success.value for success in page.success] == [
         "現在、対応が必要なアラートはありません。全2台がオンラインです。"
     ]
@@ -196,7 +196,7 @@ def test_when_all_is_well_it_says_so_and_without_alerts_it_counts_each_status(db
 
 
 def test_an_empty_fleet_says_why_and_what_to_do_first(db: Session, screen: Screen) -> None:
-    page = screen("olivia", fleet="operator").run()
+    page = open_address(screen("olivia", fleet="operator"), "dashboard")
 
     enrol = "顧客を登録し、その顧客の登録コードを発行して、店舗PCのエージェントを登録してください。"
     assert [info.value for info in page.info] == [f"まだ端末が登録されていません。{enrol}"]
@@ -215,7 +215,7 @@ def test_more_than_a_block_shows_is_counted_in_words(db: Session, screen: Screen
     actions.watch(db)
     db.commit()
 
-    page = screen("olivia", fleet="operator").run()
+    page = open_address(screen("olivia", fleet="operator"), "dashboard")
 
     assert page.error[0].value.startswith("現在、対応が必要なアラートが21件あります。")
     assert "ほかに1件あります。急ぐものから20件を表示しています。" in texts(page)
@@ -230,7 +230,7 @@ def test_without_a_database_each_block_says_what_failed_and_offers_to_try_again(
     assert session.sessions.find(session.token() or "")
     break_database(monkeypatch)
 
-    page.run()
+    open_address(page, "dashboard")
 
     assert [title.value for title in page.title] == ["ダッシュボード"]
     assert [heading.value for heading in page.subheader] == ["重要アラート", "顧客別状況", "端末の状態"]
@@ -251,7 +251,7 @@ def test_a_bug_in_the_service_breaks_one_block_with_its_reference_until_it_is_re
     fill_morning(db)
     with monkeypatch.context() as patch:
         break_program(patch, "incidents")
-        page = screen("olivia", fleet="operator").run()
+        page = open_address(screen("olivia", fleet="operator"), "dashboard")
 
     reference = network.references[network.calls.index("GET /api/fleet/incidents")]
     error_text = page.error[1].value
@@ -333,7 +333,7 @@ def test_a_page_opened_while_the_service_hangs_waits_once(
     assert session.sessions.find(session.token() or "")
     network.use(silent_service(unanswered_requests))
 
-    page.run()
+    open_address(page, "dashboard")
 
     [request] = unanswered_requests
     assert request.url.path == "/api/fleet/incidents/counts"
@@ -346,7 +346,7 @@ def test_a_reload_does_not_get_the_failure_of_just_before(db: Session, screen: S
     page = screen("olivia", fleet="operator")
     assert session.sessions.find(session.token() or "")
     network.cut()
-    page.run()
+    open_address(page, "dashboard")
     network.restore()
 
     page.button(key="retry.fleet.summary").click().run()
