@@ -65,8 +65,8 @@ def _entries_of(by: Actor) -> Iterator[Entry]:
             entry for entry in _entries() if entry.area == area and entry.permission in by.grants.get(area, ())
         ]
         yield from [entry for entry in permitted if isinstance(entry, State)][:1]
-        due_lists = [entry for entry in permitted if isinstance(entry, DueList)]
-        yield from due_lists or [entry for entry in permitted if isinstance(entry, Week)]
+        kind = DueList if any(isinstance(entry, DueList) for entry in permitted) else Week
+        yield from [entry for entry in permitted if isinstance(entry, kind)]
 
 
 def _attempt(db: Session, by: Actor, entries: Sequence[Entry]) -> list[_Found]:
