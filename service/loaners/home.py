@@ -16,17 +16,20 @@ from service.loaners.stocktakes import queries as stocktakes
 from service.loaners.stocktakes.schemas import StocktakeFilters, StocktakeItem
 
 
-def _overdue_loans(db: Session, _: Actor, limit: int) -> DueRows:
-    return due_rows(_loan, lambda: lending.loans(db, limit, None, LoanFilters(state=DueState.OVERDUE)))
+def _overdue_loans(db: Session, by: Actor, limit: int) -> DueRows:
+    filters = LoanFilters(state=DueState.OVERDUE)
+    return due_rows(lambda row: _loan(row, by), lambda: lending.loans(db, limit, None, filters))
 
 
-def _loan(row: LoanItem) -> Due:
+def _loan(row: LoanItem, by: Actor) -> Due:
+    may_register = "loaners:device:work" in by.permissions
+    path = "/status-form" if may_register else "/loaners-device"
     return Due(
         row.device_id,
         row.number,
         f"{row.borrower or '貸出先未登録'}　{row.site_name}",
-        "返却を確認する",
-        f"/status-form?{urlencode({'number': row.number})}",
+        "返却を確認する" if may_register else "内容を確認する",
+        f"{path}?{urlencode({'number': row.number})}",
         since=row.since,
         # Until the end of 返却予定日.
         due_at=day_bounds(row.due_on)[1] if row.due_on else None,
@@ -57,6 +60,6 @@ HOME = (
         address="/loaners",
         read=lambda db, _: lending.counts(db),
     ),
-    DueList(key="loaners.overdue", title="返却待ち", permission="loaners:device:work", read=_overdue_loans),
+    DueList(key="loaners.overdue", title="返却待ち", permission="loaners:device:read", read=_overdue_loans),
     DueList(key="loaners.stocktakes", title="棚卸", permission="loaners:stocktake:update", read=_open_stocktakes),
 )

@@ -64,8 +64,8 @@ class State(Entry):
 
 @dataclass(frozen=True, kw_only=True)
 class DueList(Entry):
-    """Something that can be due; `permission` is needed to do it. `read(db, by, limit)` gives the most urgent rows and
-    the most urgent of the user's own, at most `limit` of each."""
+    """Something that can be due; `permission` is needed to do it, or to read it where each step has its own.
+    `read(db, by, limit)` gives the most urgent rows and the most urgent of the user's own, at most `limit` of each."""
 
     read: Callable[[Session, Actor, int], DueRows]
 

@@ -304,6 +304,9 @@ def test_an_overdue_loan_leads_to_its_form(db: Session, client: TestClient) -> N
     assert (item["kind"], item["title"], item["step"]) == ("返却待ち", device.number, "返却を確認する")
     assert item["address"] == f"/status-form?number={device.number}"
     assert item["due_at"] < read(client)["as_of"]
+    auditor = people.create_user(db, "audrey", loaners="auditor")
+    [item] = read(people.signed_in_client(db, client, auditor))["due"]
+    assert (item["step"], item["address"]) == ("内容を確認する", f"/loaners-device?number={device.number}")
 
 
 def test_a_managers_week_is_what_was_counted_at_night(db: Session, sign_in: SignIn) -> None:
