@@ -114,8 +114,8 @@ def set_session_cookies(context: BrowserContext, stack: Stack, session_token: st
     context.add_cookies([{"name": name, "value": value, "url": stack.dashboards} for name, value in cookies.items()])
 
 
-def sign_in(page: Page, stack: Stack, login_id: str = "fleet-operator") -> None:
-    page.goto(stack.dashboards)
+def sign_in(page: Page, stack: Stack, login_id: str = "fleet-operator", path: str = "/") -> None:
+    page.goto(f"{stack.dashboards}{path}")
     submit_sign_in(page, login_id)
 
 

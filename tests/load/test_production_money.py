@@ -64,7 +64,7 @@ def test_a_refund_before_the_disk_loss_is_not_repeated() -> None:
             stack.start()
             operator_page = page.context.new_page()
             sign_in(operator_page, stack, "reservations-operator")
-            expect(operator_page.get_by_role("heading", name="運営ダッシュボード")).to_be_visible()
+            expect(operator_page.get_by_role("heading", name="ホーム")).to_be_visible()
             operator_page.goto(f"{stack.dashboards}/reservation?code={code}")
             expect(operator_page.get_by_text("予約確定", exact=True).first).to_be_visible()
             cancel_reservation(page, cancel_link)

@@ -31,7 +31,7 @@ def page(production: Production) -> Iterator[Page]:
 
 
 def sign_in(page: Page, production: Production) -> None:
-    page.goto(production.origin)
+    page.goto(f"{production.origin}/dashboard")
     if page.get_by_label("ログインID").is_visible():
         submit_sign_in(page, "yamada", people.PASSWORD)
     expect(page.get_by_text("総端末数", exact=True)).to_be_visible()

@@ -27,7 +27,7 @@ def choose(page: Page, file: Path, *rows: str) -> None:
 @pytest.mark.deep
 def test_a_file_of_terminals_is_mapped_corrected_and_imported(page: Page, stack: Stack, tmp_path: Path) -> None:
     sign_in(page, stack, "fleet-admin")
-    expect(page.get_by_role("heading", name="ダッシュボード")).to_be_visible()
+    expect(page.get_by_role("heading", name="ホーム")).to_be_visible()
     page.goto(f"{stack.dashboards}/imports")
     page.get_by_text("端末", exact=True).click()
     expect(page.get_by_text("必要な列: シリアル番号、顧客企業、設置店舗名")).to_be_visible()
@@ -52,7 +52,7 @@ def test_a_file_of_terminals_is_mapped_corrected_and_imported(page: Page, stack:
 
 
 def test_a_task_waits_is_cancelled_repeated_and_its_result_saved(page: Page, stack: Stack) -> None:
-    sign_in(page, stack, "fleet-operator")
+    sign_in(page, stack, "fleet-operator", "/dashboard")
     expect(page.get_by_text("総端末数", exact=True)).to_be_visible()
     with httpx2.Client(base_url=stack.service, timeout=30, trust_env=False) as service:
         credentials = {"login_id": "fleet-operator", "password": "genba-demo"}

@@ -112,7 +112,7 @@ def test_a_bouquet_is_requested_paid_cancelled_and_refunded(page: Page, stack: S
 
     operator_page = page.context.new_page()
     sign_in(operator_page, stack, "reservations-operator")
-    expect(operator_page.get_by_role("heading", name="運営ダッシュボード")).to_be_visible()
+    expect(operator_page.get_by_role("heading", name="ホーム")).to_be_visible()
     operator_page.goto(f"{stack.dashboards}/reservation?code={code}")
     expect(operator_page.get_by_text("予約確定", exact=True).first).to_be_visible()
 
@@ -129,7 +129,7 @@ def test_an_operator_resolves_a_vague_answer(page: Page, stack: Stack, open_shop
     phone = a_phone()
     code = asked(stack, "cake", "5", phone)
     sign_in(page, stack, "reservations-operator")
-    expect(page.get_by_role("heading", name="運営ダッシュボード")).to_be_visible()
+    expect(page.get_by_role("heading", name="ホーム")).to_be_visible()
     page.goto(f"{stack.dashboards}/operations")
     page.get_by_label("キーワード").fill(code)
     page.keyboard.press("Enter")

@@ -58,7 +58,7 @@ def is_offline_mail(mail: dict[str, Any]) -> bool:
 
 
 def test_a_user_sees_a_store_go_offline_and_come_back(page: Page, stack: Stack) -> None:
-    sign_in(page, stack)
+    sign_in(page, stack, path="/dashboard")
     expect(page.get_by_role("heading", name="ダッシュボード")).to_be_visible()
     expect(page.get_by_text("総端末数", exact=True)).to_be_visible()
     expect(page.get_by_text("92台", exact=True)).to_be_visible()
@@ -103,7 +103,7 @@ def test_an_error_on_the_serial_line_becomes_a_readable_mail(stack: Stack, page:
 
 
 def test_reload_and_a_second_tab_keep_the_user_signed_in(page: Page, stack: Stack) -> None:
-    sign_in(page, stack)
+    sign_in(page, stack, path="/dashboard")
     expect(page.get_by_text("総端末数", exact=True)).to_be_visible()
 
     page.reload()
@@ -141,7 +141,7 @@ def test_the_browser_reports_no_error_and_fetches_no_charts_where_there_are_none
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
 
-    sign_in(page, stack)
+    sign_in(page, stack, path="/dashboard")
     expect(page.get_by_text("顧客別状況")).to_be_visible()
     page.wait_for_load_state("networkidle")
 
