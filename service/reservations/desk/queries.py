@@ -24,7 +24,7 @@ from service.reservations.models import Assistant, Plan, Reservation, Service, S
 from service.reservations.operations.models import Operation
 from service.reservations.outgoing.models import Message, Payment, PhoneCall, Refund
 from service.reservations.outgoing.queries import find_row
-from service.reservations.search import text_or_phone
+from service.reservations.phone_filter import text_or_phone
 from service.reservations.state_machine import rules as machine
 from service.reservations.state_machine.events import EVENT_ADAPTER, EVENT_LABELS
 from service.reservations.state_machine.states import (

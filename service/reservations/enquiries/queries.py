@@ -26,9 +26,9 @@ from service.reservations.enquiries.models import Enquiry, EnquiryEvent
 from service.reservations.enquiries.rules import Channel, Faq, Party, Status
 from service.reservations.models import Reservation, Shop
 from service.reservations.operations.models import Operation
+from service.reservations.phone_filter import text_or_phone
 from service.reservations.roster.schemas import Person
 from service.reservations.rules import AREA
-from service.reservations.search import text_or_phone
 from service.reservations.settings import settings
 
 # Roles that can own an enquiry: customer support, and the roles that work with reservations.

@@ -26,8 +26,8 @@ from service.core.database.lookups import get_or_404
 from service.core.database.paging import Filter, Key, Listing, Page, archived_filter, equals, filter_values
 from service.core.values import phones
 from service.reservations.models import Service, Shop, ShopService
+from service.reservations.phone_filter import text_or_phone
 from service.reservations.rules import AREA
-from service.reservations.search import text_or_phone
 from service.reservations.services import queries as services
 from service.reservations.services.schemas import History
 from service.reservations.shops import schemas
