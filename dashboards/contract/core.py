@@ -285,6 +285,16 @@ class RowError(TypedDict):
     message: str
 
 
+class SearchHit(TypedDict):
+    id: int
+    title: str
+    detail: str
+    address: str
+    state: str | None
+    state_label: str
+    rank: int
+
+
 class SessionItem(TypedDict):
     id: int
     address: str
@@ -597,6 +607,14 @@ class Retention(TypedDict):
     runs: list[RunItem]
 
 
+class SearchGroup(TypedDict):
+    key: str
+    title: str
+    hits: list[SearchHit]
+    has_more: bool
+    more: str | None
+
+
 class SystemState(TypedDict):
     as_of: str
     database: Database
@@ -664,6 +682,10 @@ class PageUserItem(TypedDict):
     items: list[UserItem]
     total: int
     next_cursor: str | None
+
+
+class SearchAnswer(TypedDict):
+    groups: list[SearchGroup]
 
 
 FIELDS = {

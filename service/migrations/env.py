@@ -27,6 +27,7 @@ CORE_MODELS = (
     "monitoring.instances",
     "monitoring.probes",
     "outbox.records",
+    "search.terms",
     "tasks.records",
     "users.preferences",
 )

@@ -47,6 +47,7 @@ OPEN_ROUTES = {
     "/api/core/probes",  # the watchdog's token is the key
     "/api/core/files",  # each purpose names its permission
     "/api/core/files/{file_id}",  # each purpose names its permission
+    "/api/search",  # each kind of hit names its permission
     "/api/fleet/enrolments",  # the enrolment code is the key
     "/api/fleet/agent/token",  # the terminal's token is the key
     "/api/fleet/agent/commands/{command_id}",  # the terminal's token is the key

@@ -23,6 +23,7 @@ SUBJECTS = (
     "probes",
     "public",
     "retention",
+    "search",
     "system",
     "tasks",
 )

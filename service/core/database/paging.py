@@ -20,11 +20,13 @@ from typing import Annotated, Any, Generic, Literal
 from fastapi import Query
 from pydantic import BaseModel, TypeAdapter
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     ColumnElement,
     Select,
     String,
     and_,
+    any_,
     bindparam,
     func,
     literal_column,
@@ -178,13 +180,13 @@ class _Statement:
     columns: tuple[str, ...]
 
 
-def _compiled(page: Select[*tuple[Any, ...]]) -> _Statement:
+def _compiled(page: Select[*tuple[Any, ...]], further_columns: int) -> _Statement:
     """Done once for a list's shape: execution by SQLAlchemy costs each request more than the server's work. The driver
-    itself converts dates, arrays and all other types that lists show and filter by."""
+    itself converts dates, arrays and all other types that lists show and filter by. The last columns are no item's."""
     compiled = page.compile(dialect=engine().dialect)
     required = {name: None for name, bind in compiled.binds.items() if bind.required}
     expanded = compiled.construct_expanded_state(required)
-    return _Statement(expanded.statement, expanded.parameters, tuple(page.selected_columns.keys()[:-3]))
+    return _Statement(expanded.statement, expanded.parameters, tuple(page.selected_columns.keys()[:-further_columns]))
 
 
 # Where a page begins: at the first row, after a row with a sort value, or after one without.
@@ -223,6 +225,7 @@ class Listing(Generic[Item]):
         # One for each shape. Parameters are not part of it, except the limit: without it the server would plan for a
         # tenth of the table.
         self._statement = lru_cache(maxsize=256)(self._build)
+        self._statement_among = lru_cache(maxsize=16)(self._build_among)
 
     def read_rows(
         self,
@@ -286,6 +289,21 @@ class Listing(Generic[Item]):
         row = db.execute(self.rows.where(self.unique == row_id)).one()
         return self._item_model.validate_python(dict(row._mapping))
 
+    def read_among(
+        self,
+        db: Session,
+        unique_values: Sequence[int],
+        *,
+        parameters: Mapping[str, Any] = MappingProxyType({}),
+        **filters: Any,
+    ) -> dict[int, dict[str, Any]]:
+        """The filtered rows with these unique values, by that value, as `read_rows` gives them to `item`."""
+        names, values = self._cut(filters)
+        db.flush()
+        statement = self._statement_among(names)
+        rows = fetch(db, statement.text, {**statement.own_values, **values, **parameters, "among": [*unique_values]})
+        return {row[-1]: dict(zip(statement.columns, row, strict=False)) for row in rows}
+
     def all(
         self, sort: str | None = None, *, parameters: Mapping[str, Any] = MappingProxyType({}), **filters: Any
     ) -> Select[*tuple[Any, ...]]:
@@ -323,7 +341,11 @@ class Listing(Generic[Item]):
         if self.late:
             on_page = self.unique.in_(page.correlate(None))
             page = self.rows.add_columns(*last_columns).where(on_page).order_by(*order)
-        return _compiled(page)
+        return _compiled(page, 3)
+
+    def _build_among(self, names: frozenset[str]) -> _Statement:
+        among = self.unique == any_(bindparam("among", type_=ARRAY(BigInteger)))
+        return _compiled(self._filtered(names).where(among).add_columns(self.unique.label("position_unique")), 1)
 
     def _total(self, names: frozenset[str], filtered: Select[*tuple[Any, ...]]) -> Select[int]:
         cheaper = self.total(names)
