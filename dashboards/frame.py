@@ -15,7 +15,7 @@ from streamlit.navigation.page import Page as StreamlitPage
 from dashboards import session, sidebar, start
 from dashboards.addresses import LOGOUT
 from dashboards.client import ApiProblem
-from dashboards.core import password
+from dashboards.core import password, search
 from dashboards.core.menu import ACCOUNT
 from dashboards.menu import MENU, allowed
 from dashboards.ui import bound, dialogs, feedback, flash, recent, times
@@ -41,6 +41,7 @@ def show(user: session.User) -> None:
     current = next((entry for entry, own_page in entries.items() if own_page is page), None)
     due = sidebar.due_place()
     with st.sidebar:
+        search.box()
         sidebar.menu(in_menu, current, home, due)
         st.space("small")
         account(user, entries[ACCOUNT])

@@ -7,10 +7,11 @@ are stored per page, and restored when the user comes back.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner_utils.script_run_context import get_script_run_ctx
 
 _PAGE, _KEYS, _STORED = "bound.page", "bound.keys", "bound.left"
 
@@ -69,6 +70,17 @@ def choose_part(parts: Sequence[str], label: str = "表示") -> str:
         label_visibility="collapsed",
     )
     return chosen
+
+
+def release(names: Iterable[str]) -> None:
+    """Before `st.switch_page` with these query parameters: Streamlit refuses to set one that belongs to a widget, also
+    to one of the page that is left."""
+    context = get_script_run_ctx()
+    assert context is not None
+    with context.session_state.query_params() as query_params:
+        for name in names:
+            if binding := query_params.get_binding_for_param(name):
+                query_params.unbind_widget(binding.widget_id)
 
 
 def begin_page(page: str) -> None:

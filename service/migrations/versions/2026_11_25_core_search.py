@@ -13,7 +13,7 @@ from service.core.areas import AREAS
 from service.migrations.searchable import Searchable
 
 revision = "0048_core_search"
-down_revision = "0046_reservations_chore_audit"
+down_revision = "0047_core_preferences"
 
 KATAKANA = "".join(map(chr, range(0x30A1, 0x30F7)))
 HIRAGANA = "".join(map(chr, range(0x3041, 0x3097)))

@@ -1,0 +1,58 @@
+"""探す with the keyboard, as a user who never touches the mouse."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.chromium import get_session_token, set_session_cookies
+from tests.stack import Stack
+
+
+def open_dashboard(page: Page, stack: Stack) -> None:
+    set_session_cookies(page.context, stack, get_session_token(stack, "admin"))
+    page.goto(f"{stack.dashboards}/dashboard")
+    expect(page.get_by_text("総端末数", exact=True)).to_be_visible()
+
+
+def test_a_number_is_typed_and_its_page_opened_without_the_mouse(page: Page, stack: Stack) -> None:
+    open_dashboard(page, stack)
+    field = page.get_by_role("combobox", name="探すことば")
+
+    page.keyboard.press("Control+k")
+    expect(field).to_be_focused()
+    # r and c are keys of Streamlit's own.
+    field.press_sequentially("rc")
+    page.keyboard.press("Escape")
+    expect(field).to_be_hidden()
+    page.keyboard.press("/")
+    field.fill("ＴＣ２００ー００００４２")
+    option = page.get_by_role("option", name=re.compile("TC200-000042"))
+    expect(option.first).to_be_visible()
+    expect(option.first).to_have_attribute("aria-selected", "true")
+    expect(option.first).to_have_attribute("href", re.compile(r"^/terminal\?id=\d+$"))
+    page.evaluate("window.isSameDocument = true")
+    field.press("Enter")
+
+    expect(page).to_have_url(re.compile(r"/terminal\?id=\d+"))
+    expect(page.get_by_role("heading", name=re.compile("TC200-000042"))).to_be_visible()
+    assert page.evaluate("window.isSameDocument")
+    expect(field).to_be_hidden()
+
+
+def test_arrows_move_through_the_hits_and_nothing_found_is_said(page: Page, stack: Stack) -> None:
+    open_dashboard(page, stack)
+    field = page.get_by_role("combobox", name="探すことば")
+    page.get_by_role("button", name="探す").click()
+
+    field.fill("新宿")
+    expect(page.get_by_role("option").nth(1)).to_be_visible()
+    field.press("ArrowDown")
+    expect(page.get_by_role("option").nth(1)).to_have_attribute("aria-selected", "true")
+    field.press("ArrowUp")
+    field.press("ArrowUp")
+    expect(page.get_by_role("option").last).to_have_attribute("aria-selected", "true")
+    field.fill("どこにもないことば")
+    expect(page.get_by_text("「どこにもないことば」に当てはまるものは見つかりませんでした。")).to_be_visible()
+    expect(page.get_by_role("option")).to_have_count(0)

@@ -1,0 +1,128 @@
+"""探す: what the box searches, what it shows, and where it leads."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from sqlalchemy.orm import Session
+from streamlit.testing.v1 import AppTest
+
+from dashboards.core import search
+from dashboards.ui import files
+from tests import factories, people
+from tests.dashboards.conftest import Network, open_address
+from tests.dashboards.pages import OpenPage, Screen, titles
+
+
+@pytest.fixture
+def browser(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the component in the browser was given last (`data`), and an address that it opens next (`opened`)."""
+    seen: dict[str, Any] = {}
+
+    def component(name: str, html: str, css: str = "files.css") -> Any:
+        def draw(*, data: Any, **_: Any) -> dict[str, Any]:
+            seen["data"] = data
+            return {"opened": seen.pop("opened", None)}
+
+        return draw if name == "search" else original(name, html)
+
+    original = files.component
+    monkeypatch.setattr(files, "component", component)
+    return seen
+
+
+def search_for(page: AppTest, text: str) -> None:
+    page.session_state[search.KEY] = {"query": {"text": text, "at": text}}
+    page.run()
+    assert not page.exception
+
+
+def hits(browser: dict[str, Any]) -> dict[str, list[str]]:
+    return {group["title"]: [hit["title"] for hit in group["hits"]] for group in browser["data"]["answer"]["groups"]}
+
+
+def test_records_and_pages_are_found_with_their_state(db: Session, screen: Screen, browser: dict[str, Any]) -> None:
+    factories.terminal(db, serial_number="TC200-000042")
+    page = screen("olivia", fleet="operator").run()
+
+    search_for(page, "tc200-000042")
+    [group] = browser["data"]["answer"]["groups"]
+    assert group["title"] == "端末"
+    assert group["hits"][0]["badge"] == {"label": "オフライン", "color": "red"}
+
+    search_for(page, "たんまつ")
+    assert browser["data"]["answer"]["note"].startswith("「たんまつ」に当てはまるものは見つかりませんでした。")
+    search_for(page, "端末 一覧")
+    assert hits(browser)["画面"][0] == "端末一覧"
+    search_for(page, "故障")
+    assert hits(browser) == {"画面": ["アラート一覧"]}
+    search_for(page, "パスワード")
+    assert hits(browser) == {"画面": ["アカウント"]}
+
+
+def test_the_service_is_called_once_for_a_query(screen: Screen, network: Network, browser: dict[str, Any]) -> None:
+    page = screen("olivia", fleet="operator").run()
+    search_for(page, "新宿")
+    page.run()
+
+    assert [call for call in network.calls if "/api/search" in call] == ["GET /api/search"]
+
+
+def test_a_failure_says_so_and_pages_are_found_anyway(
+    screen: Screen, network: Network, browser: dict[str, Any]
+) -> None:
+    page = screen("olivia", fleet="operator").run()
+    network.cut()
+
+    search_for(page, "端末一覧")
+
+    answer = browser["data"]["answer"]
+    assert answer["failed"]
+    assert answer["note"].startswith("探せませんでした。")
+    assert hits(browser) == {"画面": ["端末一覧"]}
+
+
+def test_a_hit_opens_its_page_and_not_one_that_is_not_in_the_menu(
+    db: Session, screen: Screen, browser: dict[str, Any]
+) -> None:
+    terminal = factories.terminal(db, serial_number="TC200-000042")
+    page = screen("olivia", fleet="operator").run()
+
+    browser["opened"] = "/users"
+    assert titles(page.run()) == ["ダッシュボード"]
+    browser["opened"] = f"/terminal?id={terminal.id}"
+    page.run()
+
+    assert page.query_params == {"id": str(terminal.id)}
+    assert any("TC200-000042" in title for title in titles(page))
+
+
+def test_what_was_typed_on_another_list_gives_way_to_the_hit(
+    db: Session, screen: Screen, browser: dict[str, Any]
+) -> None:
+    for name in ("ABC商事", "XYZ商店"):
+        factories.customer(db, name)
+    page = open_address(screen("olivia", fleet="operator"), "terminals", q="ABC")
+
+    browser["opened"] = "/customers?q=XYZ商店"
+    page.run()
+
+    assert page.text_input(key="q").value == "XYZ商店"
+
+
+def test_the_address_of_a_hit_shows_it_even_if_it_is_archived(
+    db: Session, open_page: OpenPage, browser: dict[str, Any]
+) -> None:
+    customer = factories.customer(db, "古い商店")
+    customer.archived_at = customer.created_at
+    db.flush()
+    olivia = people.create_user(db, "olivia", fleet="operator")
+    page = open_page(olivia, "dashboard")
+    search_for(page, "古い商店")
+    [hit] = browser["data"]["answer"]["groups"][0]["hits"]
+
+    shown = open_page(olivia, "customers", **dict(parse_qsl(urlsplit(hit["address"]).query)))
+
+    assert shown.session_state["live.fleet.customers_list"].data["total"] == 1
