@@ -33,6 +33,7 @@ from tests.load import (
     paper_work,
     reservation_work,
     screens,
+    search_work,
     storm,
     sweeps,
     year_work,
@@ -76,6 +77,7 @@ ROWS = (
     Row("logs", Requirement.SERVERS, "a million 入退ログ", log_work.claims),
     Row("loaners", Requirement.SERVERS, "代替機管理 on any day", loaner_work.claims),
     Row("agencies", Requirement.SERVERS, "申込投入 over 400,000 sites", agency_work.claims),
+    Row("search", Requirement.SERVERS, "探す over all of these", search_work.claims),
     # These leave a million rows.
     Row("long", Requirement.SERVERS, "long lists as files, and files taken in", long_work.claims),
     Row("million", Requirement.SERVERS, "the offline sweep of a million terminals", sweeps.million),

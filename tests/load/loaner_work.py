@@ -3,6 +3,8 @@ events."""
 
 from __future__ import annotations
 
+import psycopg
+
 from tests.load import long_work
 from tests.load.environment import BenchEnvironment
 from tests.load.rows import Claim, RowResult
@@ -71,10 +73,14 @@ LISTS = {
 }
 
 
+def fill(connection: psycopg.Connection) -> None:
+    connection.execute(_FILL)
+    connection.execute("VACUUM ANALYZE")
+
+
 def claims(environment: BenchEnvironment) -> RowResult:
     with environment.owner_connection() as connection:
-        connection.execute(_FILL)
-        connection.execute("VACUUM ANALYZE")
+        fill(connection)
     [[events, month, year, years]] = environment.rows(
         "SELECT (SELECT count(*) FROM loaners_events), current_date - 30, current_date - 365, current_date - 730"
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import psycopg
+
 from tests.load import bare
 from tests.load.environment import BenchEnvironment
 from tests.load.long_work import measure_export
@@ -39,11 +41,17 @@ CROSS JOIN LATERAL (SELECT now() - interval '43 seconds' * n AS at) moment
 """
 
 
+def fill(connection: psycopg.Connection) -> int:
+    """The id of the nursery."""
+    nursery_id: int = connection.execute(_FILL, {"parents": PARENTS}).fetchall()[0][0]
+    connection.execute(_SCAN, {"parents": PARENTS, "logs": LOGS, "nursery": nursery_id})
+    connection.execute("VACUUM ANALYZE")
+    return nursery_id
+
+
 def claims(environment: BenchEnvironment) -> RowResult:
     with environment.owner_connection() as connection:
-        nursery_id = connection.execute(_FILL, {"parents": PARENTS}).fetchall()[0][0]
-        connection.execute(_SCAN, {"parents": PARENTS, "logs": LOGS, "nursery": nursery_id})
-        connection.execute("VACUUM ANALYZE")
+        nursery_id = fill(connection)
     token = environment.create_session_token("staff", "entries", nursery_id)
     with environment.running_service(bare.ROUTE) as service:
         empty = service.measure_reads(token, bare.EMPTY, CONNECTIONS, SECONDS)

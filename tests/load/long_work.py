@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx2
 
+from tests.load import past
 from tests.load.environment import BenchEnvironment, RunningService
 from tests.load.rows import Claim, RowResult
 from tests.processes import last_output_line
@@ -34,7 +35,7 @@ def claims(environment: BenchEnvironment) -> RowResult:
 
 
 def _fill(environment: BenchEnvironment) -> None:
-    with environment.owner_connection() as connection:
+    with environment.owner_connection() as connection, past.unsearched(connection, "fleet_customers"):
         connection.execute(
             "INSERT INTO fleet_customers (company_name, contact_person, contact_email, contact_phone) "
             "SELECT '株式会社 一覧の' || n, '担当 太郎', 'taro@example.com', '03-1234-5678' "
