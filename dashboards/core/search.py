@@ -8,7 +8,6 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Mapping
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any, TypedDict
 from urllib.parse import parse_qsl, urlsplit
 
@@ -20,7 +19,8 @@ from dashboards.contract.core import SearchAnswer, SearchGroup, SearchHit
 from dashboards.core.menu import ACCOUNT
 from dashboards.menu import AREAS, allowed
 from dashboards.pages import Entry
-from dashboards.ui import bound, files
+from dashboards.ui import bound, recent
+from dashboards.ui.components import component
 from dashboards.ui.status import Status
 
 KEY, _ANSWER = "search", "search.answer"
@@ -81,7 +81,7 @@ def box() -> None:
         return
     entries = {entry.url_path: entry for entry in allowed(user)}
     state: Mapping[str, Any] = st.session_state.get(KEY) or {}
-    result = files.component("search", _HTML, css="search.css")(
+    result = component("search", _HTML, css="search.css")(
         key=KEY,
         data={"answer": _answer(state.get("query"), entries), "start": _start(entries)},
         on_query_change=_ignore,
@@ -108,17 +108,10 @@ def _entry(address: str, entries: Mapping[str, Entry]) -> Entry | None:
 
 def _start(entries: Mapping[str, Entry]) -> _Results:
     """Shown before anything is typed: the records that were opened last."""
-    entry_by_record = [(record, _entry(record["address"], entries)) for record in _recent()]
+    entry_by_record = [(record, _entry(record["address"], entries)) for record in recent.records()]
     hits = [_hit(record["title"], entry.title, record["address"]) for record, entry in entry_by_record if entry]
     groups = [_titled("最近開いたもの", hits[:MAX_RECENT])] if hits else []
     return _Results(text="", groups=groups, note=HINT, failed=False)
-
-
-def _recent() -> list[Any]:
-    if find_spec("dashboards.ui.recent") is None:
-        return []
-    records: list[Any] = import_module("dashboards.ui.recent").records()
-    return records
 
 
 def _answer(query: Mapping[str, Any] | None, entries: Mapping[str, Entry]) -> _Results:
