@@ -28,7 +28,7 @@ REASONS = {
     "expired": "ログアウトしたか、セッションの有効期限が切れました。もう一度ログインしてください。",
     "signed_out": "ログアウトしました。",
 }
-INVALID_FORMAT = "ログインIDまたはパスワードの形式が正しくありません。入力を確認して、もう一度お試しください。"
+INVALID_FORMAT = "ログインIDは64文字以内で入力してください（例: hanako.yamada）。直して、もう一度お試しください。"
 SERVICE_DOWN = "サービスに接続できないため、ログインできません。しばらく待ってから、もう一度お試しください。"
 
 # More than a login id and a password take, with each letter percent-encoded as nine.

@@ -874,21 +874,24 @@ FIELDS = {
     "contract_corporation_type": "契約者法人種別",
     "saisan_gas_yoto": "サイサンガス専用業種",
     "ecolog_gas_yoto": "エコログガス用途分類",
-    "agency_id": "代理店ID",
-    "corporation_id": "法人ID",
-    "request_id": "依頼ID",
-    "site_id": "地点ID",
+    "agency_id": "代理店",
+    "corporation_id": "法人",
+    "request_id": "投入依頼",
+    "site_id": "地点",
     "requested_by": "営業担当者",
     "status": "ステータス",
+    "request_status": "依頼のステータス",
+    "sites": "対象の地点",
+    "site_status": "地点のステータス",
     "remarks": "備考",
     "site_count": "地点数",
     "claimed_by": "担当者",
-    "images": "明細画像の枚数",
+    "images": "明細画像",
     "file_name": "ファイル名",
     "type": "種別",
     "message": "内容",
     "reason": "理由",
-    "image_id": "明細画像ID",
+    "image_id": "明細画像",
     "decision": "読み取り結果の使い方",
     "card": "カード情報",
     "last4": "カード番号の下4桁",
@@ -906,6 +909,8 @@ FIELDS = {
     "month": "対象月",
     "sales_id": "営業担当者",
     "mine": "自分の依頼のみ",
+    "unread": "未読のみ",
+    "cancelled": "キャンセルした依頼",
     "open": "残りのある依頼のみ",
     "sort": "並べ替え",
 }
@@ -926,6 +931,8 @@ SUBJECTS = {
     "case": "投入案件",
 }
 STATUS = {"deficient": "不備", "working": "対応中", "entered": "投入済", "cancelled": "キャンセル"}
+REQUEST_STATUS = STATUS
+SITE_STATUS = STATUS
 SERVICE_TYPE = {"electricity": "電気", "gas": "ガス"}
 LIST = {
     "sales_channel": "営業チャネル",
@@ -946,6 +953,7 @@ LIST = {
     "ecolog_gas_yoto": "エコログガス用途分類",
 }
 DECISION = {"accepted": "そのまま使用", "corrected": "訂正して使用"}
+CANCELLED = {"included": "含む", "excluded": "含まない"}
 RECORD = {"agency": "代理店", "user": "営業担当者", "corporation": "法人", "site": "地点"}
 PART = {
     "whole": "全体",
@@ -956,7 +964,7 @@ PART = {
     "month": "月",
     "day": "日",
 }
-CARRIER_FIELD_FIELD = {
+FIELD = {
     "customer_type": "契約者区分",
     "corporation_number": "法人番号",
     "last_name": "契約者名（姓）",

@@ -365,6 +365,7 @@ class Change(TypedDict):
     title: str
     before: str | None
     after: str | None
+    text: str
 
 
 class Choices(TypedDict):
@@ -465,6 +466,7 @@ class AuditItem(TypedDict):
     area_title: str
     subject: str
     subject_id: str
+    target: str
 
 
 class Availability(TypedDict):
@@ -696,14 +698,14 @@ FIELDS = {
     "day_to": "期間の終わり",
     "area": "業務",
     "actor": "操作者",
-    "user_id": "ユーザーID",
+    "user_id": "ユーザー",
     "action": "操作",
     "subject": "対象",
     "q": "対象のID",
     "purpose": "用途",
     "size": "大きさ（バイト）",
     "sha256": "内容の指紋（SHA-256）",
-    "file_id": "ファイルID",
+    "file_id": "ファイル",
     "error": "エラー",
     "expires_at": "有効期限",
     "filters": "条件",

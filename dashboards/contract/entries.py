@@ -360,9 +360,9 @@ FIELDS = {
     "children": "園児",
     "parents": "保護者",
     "relation": "続柄",
-    "nursery_id": "保育園ID",
-    "parent_id": "保護者ID",
-    "child_id": "園児ID",
+    "nursery_id": "保育園",
+    "parent_id": "保護者",
+    "child_id": "園児",
     "entry_type": "入/出",
     "timestamp": "日時",
     "reason": "理由",
@@ -379,8 +379,11 @@ FIELDS = {
     "presence": "出席状態",
     "note": "備考",
     "label": "端末の名前",
+    "sessions_ended": "終了したセッション",
+    "stations_ended": "ログアウトした入退登録端末（台）",
     "revoked": "無効化",
     "sent_to": "送信先",
+    "card": "保護者カード",
 }
 SUBJECTS = {
     "archive": "入退ログの保管ファイル",
@@ -397,6 +400,7 @@ SUBJECTS = {
 }
 ENTRY_TYPE = {"Entry": "入", "Exit": "出"}
 PRESENCE = {"present": "出席", "absent": "欠席", "late": "遅刻", "left_early": "早退"}
+ENTRIES_PARENTS_CARD = {"issued": "発行済み", "none": "未発行"}
 UNUSUAL_KIND = {
     "early": "いつもより早い",
     "late": "いつもより遅い",

@@ -712,8 +712,8 @@ FIELDS = {
     "note": "備考",
     "number": "拠点管理番号",
     "alias": "別名",
-    "model_id": "機種ID",
-    "site_id": "拠点ID",
+    "model_id": "機種",
+    "site_id": "拠点",
     "serial": "製造番号",
     "asset_number": "資産管理番号",
     "software": "ソフトウェア",
@@ -738,6 +738,7 @@ FIELDS = {
     "effective_at": "発生日時",
     "answers": "回答",
     "reason": "理由",
+    "cleared": "あわせて登録した内容",
     "marked": "除去",
     "rebuilt": "履歴からの作り直し",
     "device_id": "機器",
@@ -747,7 +748,7 @@ FIELDS = {
     "when": "表示条件",
     "one_of": "条件の回答",
     "view": "データタイプ",
-    "number_site_id": "管理番号の拠点ID",
+    "number_site_id": "管理番号の拠点",
     "group": "デバイスタイプ",
     "nested": "社内ステータス",
     "as_of": "時点",
@@ -786,6 +787,7 @@ SUBJECTS = {
     "upkeep": "ローテーション・点検",
 }
 KIND = {"terminal": "端末", "printer": "プリンタ", "other": "その他"}
+VALUE_TYPE = {"text": "文字", "number": "数字", "date": "日付", "choice": "選択"}
 STATUS = {"1": "1.貸出中", "2": "2.回収後社内保管", "3": "3.社内にて保管中"}
 DEPOSIT = {
     "1": "1.返却可能",
@@ -842,4 +844,3 @@ TYPE = {
     "number": "数字",
     "mail": "メールアドレス",
 }
-VALUE_TYPE = {"text": "文字", "number": "数字", "date": "日付", "choice": "選択"}

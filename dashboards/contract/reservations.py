@@ -422,6 +422,7 @@ class Change(TypedDict):
     title: str
     before: str | None
     after: str | None
+    text: str
 
 
 ValuesState: TypeAlias = Literal["running", "near", "overdue", "met", "missed"]
@@ -1615,6 +1616,7 @@ FIELDS = {
     "way": "対応方法",
     "faq": "FAQへの追加",
     "operation_id": "手動対応",
+    "chore_id": "定期作業",
     "unanswered": "初回応答待ちのみ",
     "quarter": "対象の四半期",
     "closed": "終了した",
@@ -1639,6 +1641,7 @@ FIELDS = {
     "finished": "完成",
     "version": "版",
     "incident_id": "インシデント",
+    "proposal": "もとになった提案",
     "manual": "マニュアル",
     "sent_to": "送付先",
 }
@@ -1661,6 +1664,23 @@ SUBJECTS = {
     "alarm": "監視のアラート",
     "proposal": "インシデントの提案",
 }
+STATE = {
+    "all": "すべて",
+    "open": "未完了",
+    "resolved": "完了",
+    "done": "完了",
+    "todo": "実施する時間・期限超過",
+    "planned": "予定",
+    "overdue": "期限超過",
+    "missed": "未実施",
+    "skipped": "見送り",
+    "unfinished": "未完了の対応あり",
+    "follow_up": "事後対応中",
+    "received": "受付",
+    "working": "対応中",
+    "waiting": "回答待ち",
+}
+OWNER = {"me": "自分", "none": "担当なし"}
 MANUAL = {"none": "未送付", "sent": "送付", "again": "再送を依頼"}
 MARK = {
     "first_look": "初動対応",

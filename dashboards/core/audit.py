@@ -25,25 +25,19 @@ def time_text(entry: AuditItem) -> str:
     return f"{times.full(at)}:{at:%S}"
 
 
-def subject_text(entry: AuditItem) -> str:
-    return f"{entry['subject_title']} {entry['subject_id']}" if entry["subject_id"] != "-" else entry["subject_title"]
-
-
 def changes_text(entry: AuditItem) -> str | None:
     """The first changed field, and the number of the others."""
     if not entry["changes"]:
         return None
     first, *other_changes = entry["changes"]
-    others_text = f" ほか{len(other_changes)}項目" if other_changes else ""
-    value = f"{first['before']} → {first['after'] or '–'}" if first["before"] else first["after"] or "–"
-    return f"{first['title']}: {value}{others_text}"
+    return first["text"] + (f" ほか{len(other_changes)}項目" if other_changes else "")
 
 
 COLUMNS = (
     columns.text("日時", time_text, width=168),
     columns.text("操作者", "actor_title", width=176),
     columns.text("操作種別", "action_title", width=84),
-    columns.text("対象", subject_text, width=128),
+    columns.text("対象", "target", width=128),
     columns.text("変更内容", changes_text, width=236),
     columns.text("業務", "area_title", width=78),
     columns.text("接続元", "address", width=100),
@@ -82,7 +76,7 @@ def headline() -> None:
     last_action = f"{times.ago(times.parse(newest['at']))}に{plain(newest['actor_title'])}が行った"
     st.markdown(
         f"今日は{today_page['total']:,}件の操作が記録されています。"
-        f"最も新しいものは、{last_action}「{plain(subject_text(newest))}」の{newest['action_title']}です。"
+        f"最も新しいものは、{last_action}「{plain(newest['target'])}」の{newest['action_title']}です。"
     )
 
 
@@ -103,7 +97,7 @@ def draw_list(chosen: filters.Filters) -> None:
 def drawer(entry: AuditItem) -> None:
     """Each changed field before and after, side by side."""
 
-    @dialogs.dialog(f"{entry['action_title']}: {subject_text(entry)}", width="large", icon=":material/history:")
+    @dialogs.dialog(f"{entry['action_title']}: {entry['target']}", width="large", icon=":material/history:")
     def show() -> None:
         facts = {
             "日時": time_text(entry),

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.agencies.fields.schemas import Search, WithoutCard
 from service.core.edits import Edit, change_of
-from service.core.values.texts import NO_NUL, ONE_LINE, Name, RecordId
+from service.core.values.texts import NO_NUL, ONE_LINE, MailOrEmpty, Name, PhoneOrEmpty, RecordId
 
 _CODE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -26,8 +26,6 @@ Code = Annotated[str, Field(min_length=1, max_length=30, pattern=ONE_LINE), Afte
 # 任意: may be left empty.
 ShortLine = Annotated[str, Field(max_length=30, pattern=ONE_LINE), AfterValidator(str.strip)]
 Line = Annotated[str, Field(max_length=100, pattern=ONE_LINE), AfterValidator(str.strip)]
-OptionalPhone = Annotated[str, Field(max_length=20, pattern=r"^[0-9+()\- ]*$")]
-OptionalMail = Annotated[str, Field(max_length=254, pattern=r"^([^@\s\x00]+@[^@\s\x00]+\.[^@\s\x00]+)?$")]
 Reason = Annotated[str, Field(max_length=500, pattern=NO_NUL), AfterValidator(str.strip), WithoutCard]
 Sort = Annotated[str, Field(max_length=50)]
 
@@ -42,8 +40,8 @@ class NewAgency(BaseModel):
     referral_shop_code: ShortLine = ""
     referral_shop_name: Line = ""
     contact_name: Line = ""
-    phone: OptionalPhone = ""
-    mail_address: OptionalMail = ""
+    phone: PhoneOrEmpty = ""
+    mail_address: MailOrEmpty = ""
 
 
 @change_of(NewAgency)

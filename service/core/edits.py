@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from service.core import audit
 from service.core.access.auth import Actor
+from service.core.audit import NO_CHANGES, Changes
 from service.core.database.clock import app_now
 from service.core.database.session import violates
 from service.core.problems import Conflict, Stale
@@ -56,6 +57,14 @@ def change_of(new: type[BaseModel], *, fixed: tuple[str, ...] = ()) -> Callable[
     return complete
 
 
+# Changes the parts of a record; returns them before and after, for the audit log: one edit is one entry.
+Parts = Callable[[], Changes]
+
+
+def no_parts() -> Changes:
+    return NO_CHANGES
+
+
 def entered_values(new: BaseModel, may_be_emptied: frozenset[str] = frozenset()) -> dict[str, Any]:
     """The fields of a change that the user sent, without `version`. Null does not change a field, except those in
     `may_be_emptied`."""
@@ -78,11 +87,19 @@ class Edits:
     archived: str = "アーカイブされています"
 
     def create(
-        self, db: Session, by: Actor | str, row: Record, values: Mapping[str, Any], *, address: str = "-"
+        self,
+        db: Session,
+        by: Actor | str,
+        row: Record,
+        values: Mapping[str, Any],
+        *,
+        address: str = "-",
+        parts: Parts = no_parts,
     ) -> None:
-        """Adds the row; `values` go into the audit log. Raises Conflict when a unique value exists already."""
+        """Adds the row, and its `parts`; `values` go into the audit log. Raises Conflict when a unique value exists
+        already."""
         self._write(db, values, lambda: db.add(row))
-        after = to_jsonable_python(values)
+        after = to_jsonable_python({**values, **parts()[1]})
         audit.record(db, by, "create", self.area, self.subject, row.id, after=after, address=address)
 
     def change(
@@ -92,9 +109,11 @@ class Edits:
         row: Record,
         new: Edit,
         check: Callable[[Mapping[str, Any]], None] = lambda _: None,
+        parts: Parts = no_parts,
     ) -> dict[str, Any]:
         """Sets the fields of `new` that differ from the locked row; returns their values from before. Fields that are
         missing, or null, stay. `check` gets the fields that would change, and raises when the change is not allowed.
+        `parts` changes what is not a field of the row.
 
         Raises:
             Stale: another user has changed the record since that version was read.
@@ -115,8 +134,13 @@ class Edits:
         if before:
             check(after)
             self._write(db, after, lambda: self._set(db, row, after))
-            json_values = to_jsonable_python(before), to_jsonable_python(after)
-            audit.record(db, by, "update", self.area, self.subject, row.id, before=json_values[0], after=json_values[1])
+        old_parts, new_parts = parts()
+        if not before and old_parts != new_parts:
+            self.touch(db, row)
+        old_values, new_values = {**before, **old_parts}, {**after, **new_parts}
+        if old_values != new_values:
+            old, changed = to_jsonable_python(old_values), to_jsonable_python(new_values)
+            audit.record(db, by, "update", self.area, self.subject, row.id, before=old, after=changed)
         return before
 
     def set_archived(

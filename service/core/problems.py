@@ -4,13 +4,15 @@ field."""
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel
 from starlette.responses import Response
 
 MEDIA_TYPE = "application/problem+json"
+INVALID_INPUT = "入力内容を確認してください。"
 
 
 class FieldError(BaseModel):
@@ -163,6 +165,45 @@ class TooMany(Problem):
 
 class Invalid(Problem):
     status, title = 422, "入力内容を確認してください"
+
+
+class WrongFields:
+    """Collects what is wrong with several fields, so that a form shows all of it at once.
+
+    wrong = WrongFields()
+    with wrong.noted():
+        check_phone(new.phone)
+    with wrong.noted():
+        check_time(new.starts_at)
+    wrong.refuse()
+    """
+
+    def __init__(self, errors: Iterable[tuple[str, str]] = ()) -> None:
+        self._refusals = [Invalid.at_field(*error) for error in errors]
+
+    def __bool__(self) -> bool:
+        return bool(self._refusals)
+
+    def add(self, field: str, message: str) -> None:
+        self._refusals.append(Invalid.at_field(field, message))
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Goes on after an Invalid at a field."""
+        try:
+            yield
+        except Invalid as invalid:
+            if type(invalid) is not Invalid or not invalid.errors:
+                raise
+            self._refusals.append(invalid)
+
+    def refuse(self) -> None:
+        """Raises the only refusal, or one with the fields of all."""
+        if len(self._refusals) == 1:
+            raise self._refusals[0]
+        if self._refusals:
+            errors = [(error.field, error.message) for refusal in self._refusals for error in refusal.errors]
+            raise Invalid(INVALID_INPUT, errors)
 
 
 class Unavailable(Problem):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import update
@@ -28,8 +29,6 @@ def end_stations(db: Session, by: Actor, nursery: Nursery) -> int:
         .values(revoked_at=real_now(), revoked_by=by.login_id)
         .returning(Station.id)
     ).all()
-    after = {"revoked": True, "nursery_id": nursery.id}
-    audit.record_many(db, by, "status_change", AREA.name, "station", ((key, None, after) for key in ended))
     return len(ended)
 
 
@@ -48,26 +47,24 @@ class Nurseries(Resource[Nursery]):
         """Also logs out its stations. Users bound to this nursery cannot sign in until it is restored."""
         nursery = queries.get_nursery(db, by, key, lock=True)
         ended = memberships.set_suspended(db, AREA.name, nursery.id, archived)
-        details = {"sessions_ended": ended} if archived else {}
-        if self.edits.set_archived(db, by, nursery, archived, details) and archived:
-            end_stations(db, by, nursery)
+        details = {"sessions_ended": ended, "stations_ended": end_stations(db, by, nursery)} if archived else {}
+        self.edits.set_archived(db, by, nursery, archived, details)
 
 
 class Parents(Resource[Parent]):
     def create(self, db: Session, by: Actor, new: schemas.NewParent) -> Parent:
         """Raises NotFound for an unknown nursery, Conflict for an archived one, Invalid for an unknown child."""
         _get_active_nursery(db, by, new.nursery_id)
-        parent = self.add(db, by, new.model_dump(exclude={"children"}))
-        if new.children:
-            _set_children(db, parent, new.children)
-            after = {"children": queries.guardianship_labels(db, parent.id)}
-            audit.record(db, by, "update", AREA.name, "parent", parent.id, after=after)
+        values = new.model_dump(exclude={"children"})
+        parent = Parent(**values)
+        self.edits.create(db, by, parent, values, parts=partial(_change_children, db, parent, new.children))
         return parent
 
     def change(self, db: Session, by: Actor, key: int, new: Any) -> None:
         parent = queries.get_parent(db, by, key, lock=True)
         try:
-            self.edits.change(db, by, parent, new.model_copy(update={"children": None}))
+            change = new.model_copy(update={"children": None})
+            self.edits.change(db, by, parent, change, parts=partial(_change_children, db, parent, new.children))
         except Stale as stale:
             stale.current["children"] = [
                 {"id": child_id, "relation": guardianship.relation}
@@ -76,16 +73,6 @@ class Parents(Resource[Parent]):
             if new.children is not None:
                 stale.yours["children"] = [child.model_dump() for child in new.children]
             raise
-        if new.children is not None:
-            self.change_children(db, by, parent, new.children)
-
-    def change_children(self, db: Session, by: Actor, parent: Parent, children: Sequence[schemas.Tie]) -> None:
-        before = {"children": queries.guardianship_labels(db, parent.id)}
-        _set_children(db, parent, children)
-        after = {"children": queries.guardianship_labels(db, parent.id)}
-        if before != after:
-            self.edits.touch(db, parent)
-            audit.record(db, by, "update", AREA.name, "parent", parent.id, before=before, after=after)
 
     def set_archived(self, db: Session, by: Actor, key: int, archived: bool) -> None:
         """Also revokes the card; stations do not accept it any more."""
@@ -124,15 +111,27 @@ CHILDREN = Children(
 )
 
 
+def _change_children(
+    db: Session, parent: Parent, children: Sequence[schemas.Tie] | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    if children is None:
+        return {}, {}
+    before = {"children": queries.guardianship_labels(db, parent.id)}
+    _set_children(db, parent, children)
+    return before, {"children": queries.guardianship_labels(db, parent.id)}
+
+
 def set_station_password(db: Session, by: Actor, nursery_id: int, hashed: str | None) -> int:
     """Sets the log-in password of the stations; None switches log-in off. Returns how many stations were logged out."""
     nursery = queries.get_nursery(db, by, nursery_id, lock=True)
     had = nursery.station_password_hash is not None
     nursery.station_password_hash = hashed
     NURSERIES.edits.touch(db, nursery)
-    before, after = {"station_password": "" if had else None}, {"station_password": "" if hashed else None}
+    stations_ended = end_stations(db, by, nursery)
+    before = {"station_password": "" if had else None}
+    after = {"station_password": "" if hashed else None, "stations_ended": stations_ended}
     audit.record(db, by, "update", AREA.name, "nursery", nursery.id, before=before, after=after)
-    return end_stations(db, by, nursery)
+    return stations_ended
 
 
 def _get_active_nursery(db: Session, by: Actor, nursery_id: int) -> Nursery:
@@ -171,20 +170,26 @@ def import_parents(db: Session, by: Actor, new: Sequence[NewRow]) -> None:
     for row in new:
         nursery = nurseries[row.values["nursery_code"]]
         values = {name: row.values[name] for name in ("name", "kana", "phone_number", "mail")}
-        parent = PARENTS.add(db, by, {"id": row.values["id"], "nursery_id": nursery.id} | values)
-        _set_children_by_name(db, by, parent, row.values["children"])
+        values = {"id": row.values["id"], "nursery_id": nursery.id} | values
+        parent = Parent(**values)
+        parts = partial(_change_named_children, db, by, parent, row.values["children"])
+        PARENTS.edits.create(db, by, parent, values, parts=parts)
 
 
 def reimport_parents(db: Session, by: Actor, changes: Sequence[ChangedRow]) -> None:
     for row in changes:
         parent = queries.get_parent(db, by, row.id, lock=True)
         values = {name: row.after[name] for name in ("name", "kana", "phone_number", "mail")}
-        PARENTS.edits.change(db, by, parent, schemas.ParentChange(version=parent.version, **values))
-        if row.before["children"] != row.after["children"]:
-            _set_children_by_name(db, by, parent, row.after["children"])
+        names = row.after["children"] if row.before["children"] != row.after["children"] else None
+        change = schemas.ParentChange(version=parent.version, **values)
+        PARENTS.edits.change(db, by, parent, change, parts=partial(_change_named_children, db, by, parent, names))
 
 
-def _set_children_by_name(db: Session, by: Actor, parent: Parent, names: Sequence[str]) -> None:
+def _change_named_children(
+    db: Session, by: Actor, parent: Parent, names: Sequence[str] | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    if names is None:
+        return {}, {}
     by_name = queries.children_by_name(db, parent.nursery_id, names)
     for name in names:
         if name not in by_name:
@@ -196,4 +201,4 @@ def _set_children_by_name(db: Session, by: Actor, parent: Parent, names: Sequenc
     children = [
         schemas.Tie(id=by_name[name].id, relation=relations.get(by_name[name].id, "")) for name in dict.fromkeys(names)
     ]
-    PARENTS.change_children(db, by, parent, children)
+    return _change_children(db, parent, children)

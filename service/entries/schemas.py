@@ -9,10 +9,21 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from service.core.edits import Edit, change_of
 from service.core.values.hours import opens_before_it_closes
+from service.core.values.messages import described
 from service.core.values.texts import NO_NUL, ONE_LINE, MailOrEmpty, Name, NotBlank, PhoneOrEmpty, RecordId
 from service.entries.rules import CLOSES_BEFORE_OPENING
 
-Code = Annotated[str, Field(min_length=4, max_length=50, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+Code = Annotated[
+    str,
+    Field(
+        min_length=4,
+        max_length=50,
+        pattern=described(
+            r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
+            "半角の英数字で始まる、英数字・ハイフン・下線で入力してください（例: sakura-01）。",
+        ),
+    ),
+]
 Kana = Annotated[str, Field(max_length=100, pattern=ONE_LINE)]
 ClassName = Annotated[str, Field(max_length=50, pattern=ONE_LINE)]
 Relation = Annotated[str, Field(max_length=20, pattern=ONE_LINE)]

@@ -8,12 +8,23 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from service.core.values.messages import described
 from service.core.values.texts import NO_NUL, Instant, Mail, Name, NotBlank, Phone, RecordId
 from service.fleet.rules import MAX_TAG_LENGTH, MAX_TAGS, AlertType, ContractType, Status, distinct
 
 Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 Version = Annotated[str, Field(min_length=1, max_length=20, pattern=NO_NUL)]
-Serial = Annotated[str, Field(min_length=1, max_length=50, pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")]
+Serial = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=50,
+        pattern=described(
+            r"^[A-Za-z0-9][A-Za-z0-9-]*$",
+            "半角の英数字で始まる、英数字・ハイフンで入力してください（例: TC200-000042）。",
+        ),
+    ),
+]
 Person = Annotated[Name, Field(max_length=50)]
 Installed = Annotated[date, Field(ge=date(2000, 1, 1), le=date(9000, 1, 1))]
 # A single line without commas: they separate tags in files.
@@ -23,7 +34,9 @@ Tag = Annotated[
         strip_whitespace=True,
         min_length=1,
         max_length=MAX_TAG_LENGTH,
-        pattern=r"^[^\x00-\x1f\x7f\u2028\u2029,、]*$",
+        pattern=described(
+            r"^[^\x00-\x1f\x7f\u2028\u2029,、]*$", "1行で入力してください。読点（、）とカンマは使えません（例: 新宿）。"
+        ),
     ),
     NotBlank,
 ]

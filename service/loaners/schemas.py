@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from service.core.edits import Edit, change_of
+from service.core.values.messages import described
 from service.core.values.texts import NO_NUL, ONE_LINE, Mail, Name, NotBlank
 from service.loaners.rules import CATEGORIES, Kind, ValueType, model_name_refusal
 
@@ -20,8 +21,15 @@ def _valid_model_name(name: str) -> str:
 
 
 CategoryKey = Literal["Desktop", "Laptop", "Server", "Tablet", "Printer", "Router", "Hub", "Other"]
-SiteKey = Annotated[str, Field(max_length=20, pattern=r"^[a-z0-9]+$")]
-SiteCode = Annotated[str, Field(max_length=20, pattern=r"^[A-Z]+$")]
+SiteKey = Annotated[
+    str,
+    Field(
+        max_length=20, pattern=described(r"^[a-z0-9]+$", "半角の小文字の英字・数字で入力してください（例: tokyo）。")
+    ),
+]
+SiteCode = Annotated[
+    str, Field(max_length=20, pattern=described(r"^[A-Z]+$", "半角の大文字の英字で入力してください（例: TKO）。"))
+]
 Jurisdiction = Annotated[str, Field(min_length=1, max_length=50, pattern=ONE_LINE), NotBlank]
 # Short enough for a management number.
 ModelName = Annotated[str, Field(min_length=1, max_length=60, pattern=ONE_LINE), AfterValidator(_valid_model_name)]

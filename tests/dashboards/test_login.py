@@ -113,7 +113,7 @@ def test_a_login_id_that_cannot_exist_is_refused_without_the_services_field_name
     answer = send(web, login_id, "x")
 
     assert answer.status_code == 422
-    assert "ログインIDまたはパスワードの形式が正しくありません。" in answer.text
+    assert "ログインIDは64文字以内で入力してください（例: hanako.yamada）。" in answer.text
 
 
 def test_what_was_typed_is_shown_as_text(web: TestClient) -> None:

@@ -4,9 +4,14 @@ the entries that the code names."""
 from __future__ import annotations
 
 import ast
+import re
+from collections.abc import Mapping
+from typing import Any
 
 from service.core.areas import AREAS, CORE
-from service.core.audit import Action, search
+from service.core.audit import Action, names, search
+from service.core.catalogue import entries_by_key
+from service.core.exports.declared import ExportList
 from stack.home import ROOT
 from tests.audit_words import missing_titles
 
@@ -46,6 +51,32 @@ def test_every_subject_and_field_that_the_code_names_has_a_label() -> None:
 
 def test_every_action_has_a_label() -> None:
     assert set(Action.__args__) == set(search.ACTION_TITLES), "add its label to ACTION_TITLES"  # type: ignore[attr-defined]
+
+
+def codes_in(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> list[str]:
+    """The codes that a filter takes: of an enumeration, or of a pattern of choices."""
+    if "$ref" in schema:
+        return codes_in(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    choices = re.fullmatch(r"\^\((.*)\)\$", schema.get("pattern", ""))
+    codes = [*schema.get("enum", ()), *(choices[1].split("|") if choices else ())]
+    inner = [code for part in schema.get("anyOf", ()) for code in codes_in(part, definitions)]
+    return [code for code in (*codes, *inner) if re.fullmatch(r"\w+", str(code))]
+
+
+def test_the_filters_of_every_export_are_audited_in_words() -> None:
+    missing = []
+    for key, export in entries_by_key("exports", ExportList).items():
+        schema = export.filters.model_json_schema()
+        titles, values = search.field_titles(export.area), search._values(export.area, key)
+        for name, field in schema["properties"].items():
+            # The categories of devices are the document's own words; sort keys are fields.
+            codes = [] if name in ("category", "sort") else codes_in(field, schema.get("$defs", {}))
+            missing += [] if name in titles else [f"{key}: {name}"]
+            missing += [f"{key}: {name} {code}" for code in codes if code not in values.get(name, {})]
+            if name.endswith("_id"):
+                missing += [] if name in names.fields(export.area) else [f"{key}: names of {name}"]
+
+    assert missing == []
 
 
 def test_a_missing_label_is_noticed() -> None:

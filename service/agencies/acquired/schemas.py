@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from service.agencies.fields.schemas import Search
 from service.agencies.rules import Service, Status
+from service.core.values.periods import not_before
 from service.core.values.texts import Day, RecordId
 
 
@@ -18,7 +19,7 @@ class AcquiredFilters(BaseModel):
 
     q: Search | None = None
     since: Day | None = None
-    until: Day | None = None
+    until: Annotated[Day | None, not_before("since")] = None
     mine: bool | None = None
     agency_id: RecordId | None = None
     sort: Annotated[str, Field(max_length=50)] = "-last_entered_at"

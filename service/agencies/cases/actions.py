@@ -40,7 +40,7 @@ def resolve_deficiencies(db: Session, by: Actor, request: Request, new: schemas.
     """Resolves all deficiencies that the operator has seen: what was missing arrived in another way, by telephone for
     example. Raises Stale when the request changed since it was read, Conflict when nothing is deficient."""
     _refuse_stale(request, new, "不備はまだ解決済みになっていません")
-    requests.resolve_deficiencies(db, by, request, new.message)
+    requests.record_change(db, by, request, requests.resolve_deficiencies(db, by, request, new.message))
 
 
 def _refuse_stale(request: Request, new: schemas.OfCase, not_done: str) -> None:

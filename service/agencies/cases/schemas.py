@@ -11,6 +11,7 @@ from service.agencies.corporations.schemas import Facts
 from service.agencies.fields.schemas import Search
 from service.agencies.requests.schemas import CommentText, RequestRow
 from service.core.edits import Edit
+from service.core.values.periods import not_before
 from service.core.values.texts import Day, RecordId, RecordVersion
 
 
@@ -23,7 +24,7 @@ class CaseFilters(BaseModel):
     sales_id: RecordId | None = None
     agency_id: RecordId | None = None
     since: Day | None = None
-    until: Day | None = None
+    until: Annotated[Day | None, not_before("since")] = None
     unread: bool | None = None
     claimed: Literal["me", "others", "nobody"] | None = None
     sort: Annotated[str, Field(max_length=50)] = "created_at"

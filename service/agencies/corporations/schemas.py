@@ -10,9 +10,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from service.agencies.cards.schemas import CardIn, CardSummary
 from service.agencies.fields.schemas import Search, WithoutCard
 from service.core.edits import Edit, change_of
-from service.core.values.texts import ONE_LINE, RecordId
+from service.core.values.texts import CODE, ONE_LINE, RecordId
 
-Code = Annotated[str, Field(max_length=20, pattern=r"^[A-Za-z0-9_-]*$")]
+Code = Annotated[str, Field(max_length=20, pattern=CODE)]
 _Trimmed = AfterValidator(str.strip)
 # Validated and normalized in `fields.rules`.
 Typed = Annotated[str, Field(max_length=40, pattern=ONE_LINE), _Trimmed, WithoutCard]

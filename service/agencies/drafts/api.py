@@ -13,11 +13,19 @@ from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.http.problem_responses import refusals
 from service.core.routing.lists import ListRequest, list_request
+from service.core.values.messages import described
 
 UPDATE = "agencies:draft:update"
 Writer = Annotated[Actor, allow(UPDATE)]
 # An id, or "-" for none.
-Subject = Annotated[str, Path(pattern="^(-|[1-9][0-9]{0,17})$")]
+Subject = Annotated[
+    str,
+    Path(
+        pattern=described(
+            "^(-|[1-9][0-9]{0,17})$", "対象の番号を指定してください。対象がまだないときは - を指定します（例: 12）。"
+        )
+    ),
+]
 router = APIRouter(prefix="/api/agencies/drafts", tags=["agencies"], responses=refusals(400, 401, 403, 422, 503))
 
 

@@ -8,9 +8,18 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.agencies.drafts.rules import MAX_BYTES, Form, is_too_large
+from service.core.values.messages import described
 
 # The name of a field of the form.
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,60}$")]
+Name = Annotated[
+    str,
+    Field(
+        pattern=described(
+            r"^[A-Za-z0-9_.-]{1,60}$",
+            "半角の英数字・ハイフン・下線・ピリオドの60文字以内で指定してください（例: power-1）。",
+        )
+    ),
+]
 
 
 def _check_size(values: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from service.agencies.figures.rules import By, Cancelled
 from service.agencies.rules import Status
 from service.core.database.paging import Page
+from service.core.values.periods import not_before
 from service.core.values.texts import Day, MonthText, RecordId
 
 
@@ -19,7 +20,7 @@ class PeriodFilters(BaseModel):
     agency_id: RecordId | None = None
     month: MonthText | None = None
     since: Day | None = None
-    until: Day | None = None
+    until: Annotated[Day | None, not_before("since")] = None
     cancelled: Cancelled = Cancelled.INCLUDED
 
 
@@ -61,7 +62,7 @@ class SeriesFilters(BaseModel):
     by: By = By.MONTH
     agency_id: RecordId | None = None
     since: Day | None = None
-    until: Day | None = None
+    until: Annotated[Day | None, not_before("since")] = None
 
 
 class Point(BaseModel):

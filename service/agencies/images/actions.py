@@ -10,8 +10,7 @@ from sqlalchemy.orm import Session
 from service.agencies.models import Request
 from service.agencies.requests import queries
 from service.agencies.requests.models import Image
-from service.agencies.rules import AREA, MAX_IMAGES, STATEMENT
-from service.core import audit
+from service.agencies.rules import MAX_IMAGES, STATEMENT
 from service.core.access.auth import Actor
 from service.core.files import records
 from service.core.problems import Conflict, Invalid, NotFound
@@ -24,7 +23,7 @@ FILE_MISSING = (
 
 def add(db: Session, by: Actor, request: Request, files: Sequence[uuid.UUID]) -> list[Image]:
     """Attaches files that the user has uploaded to the request, in their order. Raises Invalid for too many, and for a
-    file that the user may not use."""
+    file that the user may not use. The caller's audit entry names them."""
     if not files:
         return []
     existing = len(queries.images(db, request))
@@ -34,9 +33,6 @@ def add(db: Session, by: Actor, request: Request, files: Sequence[uuid.UUID]) ->
         )
     images = [_add(db, by, request, file_id) for file_id in files]
     db.flush()
-    for image in images:
-        after = {"request_id": request.id, "file_name": image.file_name}
-        audit.record(db, by, "create", AREA.name, "image", image.id, after=after)
     return images
 
 

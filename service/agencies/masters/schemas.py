@@ -13,6 +13,7 @@ from service.agencies.masters.rules import COLUMNS
 from service.agencies.rules import CarrierRecord, ChoiceList, FieldPart
 from service.agencies.schemas import Line, Sort, usable_code
 from service.core.edits import Edit, change_of
+from service.core.values.messages import WrongField
 from service.core.values.texts import ONE_LINE, Name, NotBlank
 
 _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_\-\[\].]*")
@@ -126,7 +127,7 @@ class NewCarrierField(BaseModel):
     @model_validator(mode="after")
     def _check_column(self) -> NewCarrierField:
         if self.field not in COLUMNS[self.record]:
-            raise ValueError("この対象にその項目はありません。一覧から選んでください。")
+            raise WrongField("field", "この対象にその項目はありません。一覧から選んでください。")
         return self
 
 

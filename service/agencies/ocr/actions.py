@@ -23,6 +23,7 @@ from service.agencies.sites import actions as sites
 from service.agencies.sites.schemas import SiteChange
 from service.core import audit
 from service.core.access.auth import Actor
+from service.core.audit import Changes
 from service.core.database.clock import app_now
 from service.core.files.records import get_attached
 from service.core.problems import Conflict, Invalid
@@ -134,10 +135,13 @@ def accept(db: Session, by: Actor, request: Request, reading: Reading, new: sche
         value = rules.normalize_value(new.field, new.value, local_date(app_now(db)))
     except ValueError as error:
         raise Invalid(INVALID_INPUT, [("value", str(error))]) from None
-    sites.change(db, by, site, SiteChange.model_validate({"version": new.version, new.field: value}))
     is_same = rules.is_same(new.field, value, proposals[new.field]["value"])
     decision = Decision.ACCEPTED if is_same else Decision.CORRECTED
-    reading.decisions = {**reading.decisions, new.field: decision.value}
+
+    def decide() -> Changes:
+        reading.decisions = {**reading.decisions, new.field: decision.value}
+        return {}, {"field": new.field, "image_id": reading.image_id, "decision": decision.value}
+
+    change = SiteChange.model_validate({"version": new.version, new.field: value})
+    sites.change(db, by, site, change, parts=decide)
     db.flush()
-    after = {"site_id": site.id, "field": new.field, "decision": decision.value}
-    audit.record(db, by, "update", AREA.name, "reading", reading.id, after=after)

@@ -4,6 +4,7 @@ it, locks the request's row first: of two concurrent changes the second sees the
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 from urllib.parse import urlencode
 
 from sqlalchemy import delete, func, select
@@ -28,7 +29,7 @@ from service.agencies.rules import (
 from service.core import audit
 from service.core.access.auth import Actor
 from service.core.access.identity import User
-from service.core.audit import Action
+from service.core.audit import Action, Changes
 from service.core.database.clock import app_now, real_now
 from service.core.outbox import queue
 from service.core.problems import Conflict
@@ -52,8 +53,10 @@ def add_comment(
     *,
     site: Site | None = None,
     type: CommentType = CommentType.COMMENT,
+    is_audited: bool = True,
 ) -> Comment:
-    """Adds a comment. Earlier comments are marked as read for its author."""
+    """Adds a comment. Earlier comments are marked as read for its author. Not `is_audited`: it belongs to an action
+    with an audit entry of its own."""
     comment = Comment(
         agency_id=request.agency_id,
         request_id=request.id,
@@ -65,8 +68,9 @@ def add_comment(
     db.add(comment)
     db.flush()
     mark_read(db, by, request, comment.id)
-    after = {"request_id": request.id, "site_id": comment.site_id, "type": comment.type, "message": message}
-    audit.record(db, by, "create", AREA.name, "comment", comment.id, after=after)
+    if is_audited:
+        after = {"request_id": request.id, "site_id": comment.site_id, "type": comment.type, "message": message}
+        audit.record(db, by, "create", AREA.name, "comment", comment.id, after=after)
     return comment
 
 
@@ -103,9 +107,9 @@ def record_viewer(db: Session, by: Actor, request: Request) -> list[str]:
     return queries.viewers(db, by, request)
 
 
-def set_site_status(db: Session, by: Actor, request: Request, site: Site, status: Status) -> None:
-    """Changes a site's status as 4.1 allows; `update_status` of the request must follow. Raises Conflict when the
-    transition is not allowed."""
+def set_site_status(db: Session, request: Request, site: Site, status: Status) -> None:
+    """Changes a site's status as 4.1 allows; `update_status` of the request and an audit entry must follow. Raises
+    Conflict when the transition is not allowed."""
     current = Status(site.status)
     if reason := transition_error(current, status):
         raise Conflict(reason)
@@ -117,9 +121,13 @@ def set_site_status(db: Session, by: Actor, request: Request, site: Site, status
     site.updated_at = changed_at
     if current is Status.DEFICIENT:
         _resolve(db, queries.open_deficiencies(db, request, site))
-    action: Action = "cancel" if status is Status.CANCELLED else "status_change"
-    before, after = {"status": current.value}, {"status": status.value, "request_id": site.request_id}
-    audit.record(db, by, action, AREA.name, "site", site.id, before=before, after=after)
+
+
+def record_change(db: Session, by: Actor, request: Request, changes: Changes, **after: Any) -> None:
+    """One audit entry for an action on the request: its change of status, and what else was done."""
+    old, new = changes
+    action: Action = "cancel" if new.get("status") == Status.CANCELLED.value else "status_change" if new else "update"
+    audit.record(db, by, action, AREA.name, "request", request.id, before=old, after={**new, **after})
 
 
 def report_deficiency(db: Session, by: Actor, request: Request, message: str, sites: Iterable[Site] = ()) -> None:
@@ -130,13 +138,13 @@ def report_deficiency(db: Session, by: Actor, request: Request, message: str, si
         raise Conflict(NOTHING_OPEN)
     for site in deficient_sites:
         if site.status != Status.DEFICIENT.value:
-            set_site_status(db, by, request, site, Status.DEFICIENT)
+            set_site_status(db, request, site, Status.DEFICIENT)
     targets: list[Site | None] = [*deficient_sites] or [None]
     for target in targets:
-        add_comment(db, by, request, message, site=target, type=CommentType.DEFICIENCY)
-    update_status(db, by, request)
-    names = queries.site_names(db, request)
-    site_list = "、".join(names[site.id] for site in deficient_sites) or "依頼全体"
+        add_comment(db, by, request, message, site=target, type=CommentType.DEFICIENCY, is_audited=False)
+    changes = update_status(db, request)
+    site_list = _site_list(db, request, deficient_sites)
+    record_change(db, by, request, changes, sites=site_list, site_status=Status.DEFICIENT.value, message=message)
     notify_sales(
         db,
         request,
@@ -145,17 +153,25 @@ def report_deficiency(db: Session, by: Actor, request: Request, message: str, si
     )
 
 
-def resolve_deficiencies(db: Session, by: Actor, request: Request, message: str) -> None:
-    """修正・再提出: resolves every open deficiency; its sites are 対応中 again. Raises Conflict when there is none."""
+def _site_list(db: Session, request: Request, sites: Iterable[Site]) -> str:
+    names = queries.site_names(db, request)
+    return "、".join(names[site.id] for site in sites) or "依頼全体"
+
+
+def resolve_deficiencies(db: Session, by: Actor, request: Request, message: str) -> Changes:
+    """修正・再提出: resolves every open deficiency; its sites are 対応中 again. Returns the change, which the caller
+    audits. Raises Conflict when there is none."""
     deficiencies = queries.open_deficiencies(db, request)
     deficient = [site for site in queries.sites(db, request) if site.status == Status.DEFICIENT.value]
     if not deficiencies and not deficient:
         raise Conflict("この依頼に、対応が必要な不備はありません。最新の状態を確認してください。")
     _resolve(db, deficiencies)
     for site in deficient:
-        set_site_status(db, by, request, site, Status.WORKING)
-    add_comment(db, by, request, message)
-    update_status(db, by, request)
+        set_site_status(db, request, site, Status.WORKING)
+    add_comment(db, by, request, message, is_audited=False)
+    old, new = update_status(db, request)
+    sites = {"sites": _site_list(db, request, deficient), "site_status": Status.WORKING.value}
+    return old, {**new, **(sites if deficient else {}), "message": message}
 
 
 def cancel(db: Session, by: Actor, request: Request, reason: str) -> None:
@@ -166,17 +182,19 @@ def cancel(db: Session, by: Actor, request: Request, reason: str) -> None:
             if request.status != Status.WORKING.value
             else NOTHING_OPEN
         )
-    for site in queries.sites(db, request):
-        if Status(site.status) in OPEN:
-            set_site_status(db, by, request, site, Status.CANCELLED)
+    cancelled = [site for site in queries.sites(db, request) if Status(site.status) in OPEN]
+    for site in cancelled:
+        set_site_status(db, request, site, Status.CANCELLED)
     _resolve(db, queries.open_deficiencies(db, request))
     request.cancelled_at = app_now(db)
-    add_comment(db, by, request, f"依頼をキャンセルしました。理由: {reason}")
-    update_status(db, by, request)
+    add_comment(db, by, request, f"依頼をキャンセルしました。理由: {reason}", is_audited=False)
+    changes = update_status(db, request)
+    record_change(db, by, request, changes, sites=_site_list(db, request, cancelled), reason=reason)
 
 
-def update_status(db: Session, by: Actor, request: Request) -> None:
-    """Derives the request's status from its sites and deficiencies (4.2), and updates the card's purge date."""
+def update_status(db: Session, request: Request) -> Changes:
+    """Derives the request's status from its sites and deficiencies (4.2), and updates the card's purge date. Returns
+    the change of the status for the audit entry of the action that caused it."""
     db.flush()
     sites = queries.statuses(queries.sites(db, request))
     deficient = any(comment.site_id is None for comment in queries.open_deficiencies(db, request))
@@ -186,16 +204,13 @@ def update_status(db: Session, by: Actor, request: Request) -> None:
     request.is_open = has_open_work(sites, deficient=deficient, cancelled=cancelled)
     touch(db, request)
     db.flush()
-    if request.status != before:
-        action: Action = "cancel" if request.status == Status.CANCELLED.value else "status_change"
-        statuses = {"status": before}, {"status": request.status}
-        audit.record(db, by, action, AREA.name, "request", request.id, before=statuses[0], after=statuses[1])
     if request.is_open != was_open:
         # The lock serializes requests of the corporation that end or are created at the same time: the second sees the
         # first.
         db.execute(select(Corporation.id).where(Corporation.id == request.corporation_id).with_for_update())
         has_open = request.is_open or corporations.has_open_request(db, request.corporation_id)
         cards.update_purge_dates(db, request.corporation_id, has_open=has_open, one_ended=not request.is_open)
+    return ({"status": before}, {"status": request.status}) if request.status != before else ({}, {})
 
 
 def notify_sales(db: Session, request: Request, subject: str, body: str) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -24,8 +23,9 @@ from service.agencies.rules import AREA
 from service.agencies.sales import queries, schemas
 from service.core import audit
 from service.core.access.auth import Actor
+from service.core.audit import Changes
 from service.core.edits import Edits
-from service.core.problems import Conflict, Forbidden, Invalid
+from service.core.problems import Conflict, Forbidden, Invalid, WrongFields
 
 REQUESTS = Edits(AREA.name, "request", "依頼")
 CORPORATION_PREFIX = "corporation."
@@ -73,16 +73,16 @@ def submit(db: Session, by: Actor, new: schemas.NewRequest) -> int:
     )
     db.add(request)
     db.flush()
+    attached = images.add(db, by, request, new.images)
     after = {
         "agency_id": request.agency_id,
         "corporation_id": request.corporation_id,
         "requested_by": requested_by,
         "site_count": request.site_count,
-        "images": len(new.images),
+        "images": [image.file_name for image in attached],
         "remarks": request.remarks,
     }
     audit.record(db, by, "create", AREA.name, "request", request.id, after=after)
-    images.add(db, by, request, new.images)
     cards.update_purge_dates(db, corporation.id, has_open=True, one_ended=False)
     if new.corporation is not None:
         drafts.remove(db, by, Form.NEW_REQUEST, NO_SUBJECT)
@@ -112,26 +112,15 @@ def _requester_and_corporation(
 ) -> tuple[int, Corporation]:
     """The requesting user and the corporation. Raises Invalid with the errors of both and of the images together, so
     that the form shows all of them at once."""
-    errors: list[tuple[str, str]] = []
+    wrong = WrongFields([] if new.images or new.remarks else [("images", NOTHING_TO_READ)])
     requested_by = 0
-    if not new.images and not new.remarks:
-        errors.append(("images", NOTHING_TO_READ))
-    with _collecting(errors):
+    with wrong.noted():
         requested_by = _requester(db, by, new, agency_id)
-    if errors and new.corporation is not None:
-        with _collecting(errors):
+    if wrong and new.corporation is not None:
+        with wrong.noted():
             corporations.validated_values(db, new.corporation, prefix=CORPORATION_PREFIX)
-    if errors:
-        raise Invalid(errors[0][1] if len(errors) == 1 else corporations.INVALID_INPUT, errors)
+    wrong.refuse()
     return requested_by, existing or _create(db, by, agency_id, new)
-
-
-@contextmanager
-def _collecting(errors: list[tuple[str, str]]) -> Iterator[None]:
-    try:
-        yield
-    except Invalid as invalid:
-        errors += [(error.field, error.message) for error in invalid.errors]
 
 
 def _create(db: Session, by: Actor, agency_id: int | None, new: schemas.NewRequest) -> Corporation:
@@ -159,14 +148,20 @@ def add_images(db: Session, by: Actor, request: Request, files: Sequence[uuid.UU
         raise Conflict(REQUEST_CLOSED)
     new_images = images.add(db, by, request, files)
     requests.touch(db, request)
+    requests.record_change(db, by, request, ({}, {}), images=[image.file_name for image in new_images])
     return new_images
 
 
 def resubmit(db: Session, by: Actor, request: Request, new: schemas.Correction) -> None:
     """修正・再提出. Raises Stale when the request changed since it was read, Conflict when nothing is deficient."""
-    REQUESTS.change(db, by, request, schemas.RemarksChange(version=new.version, remarks=new.remarks))
-    images.add(db, by, request, new.images)
-    requests.resolve_deficiencies(db, by, request, new.message or RESUBMITTED)
+
+    def put_right() -> Changes:
+        names = [image.file_name for image in images.add(db, by, request, new.images)]
+        old, after = requests.resolve_deficiencies(db, by, request, new.message or RESUBMITTED)
+        return old, {**after, "images": names}
+
+    remarks = schemas.RemarksChange(version=new.version, remarks=new.remarks)
+    REQUESTS.change(db, by, request, remarks, parts=put_right)
     drafts.remove(db, by, Form.CORRECTION, str(request.id))
 
 

@@ -13,6 +13,7 @@ from service.agencies.fields.schemas import Search, WithoutCard
 from service.agencies.requests.schemas import RequestRow
 from service.agencies.rules import MAX_IMAGES, Service, Status
 from service.core.edits import Edit
+from service.core.values.periods import not_before
 from service.core.values.texts import NO_NUL, Day, NotBlank, RecordId, RecordVersion
 
 Remarks = Annotated[str, Field(max_length=4000, pattern=NO_NUL), AfterValidator(str.strip), WithoutCard]
@@ -53,7 +54,7 @@ class RequestFilters(BaseModel):
     q: Search | None = None
     agency_id: RecordId | None = None
     since: Day | None = None
-    until: Day | None = None
+    until: Annotated[Day | None, not_before("since")] = None
     sort: Annotated[str, Field(max_length=50)] = "-created_at"
 
 

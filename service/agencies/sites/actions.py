@@ -16,8 +16,9 @@ from service.agencies.rules import AREA, SITE_FIELDS, Status
 from service.agencies.sites import queries, rules, schemas
 from service.core import audit
 from service.core.access.auth import Actor
+from service.core.audit import Changes
 from service.core.database.clock import app_now
-from service.core.edits import Edits, entered_values
+from service.core.edits import Edits, Parts, entered_values, no_parts
 from service.core.problems import Conflict, Invalid, Stale
 from service.core.values.times import local_date
 
@@ -38,20 +39,31 @@ def add(db: Session, by: Actor, request: Request, new: schemas.NewSite) -> Site:
     copied = rules.copied_values(queries.values(source), with_address=new.with_address) if source else {}
     site = Site(agency_id=request.agency_id, corporation_id=request.corporation_id, request_id=request.id, **copied)
     audited = {"request_id": request.id, **{name: value for name, value in copied.items() if value}}
-    SITES.create(db, by, site, audited)
-    for image in images:
-        link(db, by, image, site)
-    requests.update_status(db, by, request)
+
+    def link_images() -> Changes:
+        for image in images:
+            image.site_id = site.id
+        return {}, {"images": [image.file_name for image in images], **_request_status(db, request)[1]}
+
+    SITES.create(db, by, site, audited, parts=link_images)
     return site
 
 
-def change(db: Session, by: Actor, site: Site, new: schemas.SiteChange) -> None:
+def _request_status(db: Session, request: Request) -> Changes:
+    """The change of the request's status that follows from its sites, as fields of a site's audit entry."""
+    old, new = requests.update_status(db, request)
+    return {f"request_{name}": value for name, value in old.items()}, {
+        f"request_{name}": value for name, value in new.items()
+    }
+
+
+def change(db: Session, by: Actor, site: Site, new: schemas.SiteChange, parts: Parts = no_parts) -> None:
     """Raises Stale with both versions, Invalid by field, and Conflict for a site that is キャンセル."""
     if site.status == Status.CANCELLED.value:
         raise Conflict("この地点はキャンセルされているため、変更できません。")
     if new.version == site.version:
         new = new.model_copy(update=_validated_changes(db, site, new))
-    SITES.change(db, by, site, new)
+    SITES.change(db, by, site, new, parts=parts)
 
 
 def _validated_changes(db: Session, site: Site, new: schemas.SiteChange) -> dict[str, Any]:
@@ -103,8 +115,11 @@ def set_status(db: Session, by: Actor, request: Request, site: Site, new: schema
         if missing:
             field_titles = "、".join(SITE_FIELDS[name] for name in missing)
             raise Invalid(INCOMPLETE + field_titles, [(name, rules.missing_message(name)) for name in missing])
-    requests.set_site_status(db, by, request, site, status)
-    requests.update_status(db, by, request)
+    current = site.status
+    requests.set_site_status(db, request, site, status)
+    old, after = _request_status(db, request)
+    old, after = {"status": current, **old}, {"status": status.value, "request_id": request.id, **after}
+    audit.record(db, by, "status_change", AREA.name, "site", site.id, before=old, after=after)
 
 
 def remove(db: Session, by: Actor, request: Request, site: Site, version: int) -> None:
@@ -121,15 +136,16 @@ def remove(db: Session, by: Actor, request: Request, site: Site, version: int) -
     if queries.has_comments(db, site):
         raise Conflict("この地点には不備やコメントの記録があるため、削除できません。")
     for image in queries.images_of(db, site):
-        link(db, by, image, None)
+        image.site_id = None
     before = {name: value for name, value in queries.values(site).items() if value not in ("", None, [])}
     before = schemas.SiteChange.model_validate({**before, "version": 1}).model_dump(
         mode="json", exclude_unset=True, exclude={"version"}
     )
-    audit.record(db, by, "delete", AREA.name, "site", site.id, before={"request_id": request.id, **before})
     db.flush()
     db.delete(site)
-    requests.update_status(db, by, request)
+    old, after = _request_status(db, request)
+    old = {"request_id": request.id, **before, **old}
+    audit.record(db, by, "delete", AREA.name, "site", site.id, before=old, after=after)
 
 
 def change_link(db: Session, by: Actor, image: Image, site: Site | None, before: int | None) -> None:

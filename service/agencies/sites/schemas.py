@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 from service.agencies.fields.schemas import WithoutCard
 from service.agencies.rules import Service, Status
 from service.core.edits import Edit
-from service.core.values.texts import NO_NUL, ONE_LINE, RecordId, RecordVersion
+from service.core.values.texts import CODE, NO_NUL, ONE_LINE, RecordId, RecordVersion
 
-Code = Annotated[str, Field(max_length=20, pattern=r"^[A-Za-z0-9_-]*$")]
+Code = Annotated[str, Field(max_length=20, pattern=CODE)]
 Line20 = Annotated[str, Field(max_length=20, pattern=ONE_LINE)]
 Line40 = Annotated[str, Field(max_length=40, pattern=ONE_LINE)]
 Line100 = Annotated[str, Field(max_length=100, pattern=ONE_LINE), WithoutCard]

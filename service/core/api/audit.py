@@ -2,47 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import IO, Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from service.core.access.auth import Actor, allow
 from service.core.areas import CORE, areas
-from service.core.audit import Action, search, table
-from service.core.audit.schemas import AuditItem, Choices
+from service.core.audit import search, table
+from service.core.audit.schemas import AuditItem, Choices, Filters
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.exports import answers, csv_file
 from service.core.http.problem_responses import refusals
-from service.core.problems import Invalid
 from service.core.purposes import FileKind
 from service.core.routing.lists import ListRequest, list_request
-from service.core.values.texts import NO_NUL
 
 router = APIRouter(prefix="/api/core/audit", tags=["core"], responses=refusals(400, 401, 403, 422, 503))
 
-Day = Annotated[date | None, Query(ge=date(2000, 1, 1), le=date(9000, 12, 31))]
-Text = Annotated[str | None, Query(max_length=100, pattern=NO_NUL)]
-
-
-def read_filters(
-    day_from: Day = None,
-    day_to: Day = None,
-    area: Text = None,
-    actor: Text = None,
-    user_id: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
-    action: Annotated[Action | None, Query()] = None,
-    subject: Text = None,
-    q: Text = None,
-) -> search.Filters:
-    """Days are Tokyo's, both included; `actor` is part of a login id or name, `q` part of the subject's id."""
-    if day_from and day_to and day_to < day_from:
-        raise Invalid.at_field("day_to", "期間の終わりは、始まりと同じ日か、それより後の日を指定してください。")
-    return search.Filters(day_from, day_to, area, actor, user_id, action, subject, q)
-
-
-AuditFilters = Annotated[search.Filters, Depends(read_filters)]
+AuditFilters = Annotated[Filters, Query()]
 
 
 @router.get("", response_model=Page[AuditItem])

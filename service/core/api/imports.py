@@ -23,13 +23,17 @@ from service.core.resources import PathId
 from service.core.routing.short_transactions import allow_without_transaction, idempotent_transaction, short_transaction
 from service.core.tasks import records as tasks
 from service.core.tasks.schemas import TaskAnswer
+from service.core.values.messages import described
 
 _CSV = answers.download_responses(FileKind.CSV)
 PATH = "/api/core/imports"
 router = APIRouter(prefix=PATH, tags=["imports"], responses=refusals(400, 401, 403, 404, 422, 503))
 # The kind's own permission is checked in addition (`kind_for`).
 Importer = Annotated[Actor, allow("core:import:create")]
-KindKey = Annotated[str, Path(max_length=64, pattern=r"^[a-z_.]+$")]
+KindKey = Annotated[
+    str,
+    Path(max_length=64, pattern=described(r"^[a-z_.]+$", "取り込みの種類を指定してください（例: fleet.terminals）。")),
+]
 # Reading a workbook is CPU work: one at a time, so that other requests are not slowed down.
 _reading = CapacityLimiter(1)
 _WAIT_SECONDS = 10

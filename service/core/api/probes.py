@@ -13,20 +13,25 @@ from service.core.database.clock import real_now
 from service.core.database.session import Db
 from service.core.http.problem_responses import refusals
 from service.core.monitoring import probes
-from service.core.monitoring.schemas import Availability
+from service.core.monitoring.schemas import Availability, Source
 from service.core.routing.replica_reads import ReadDb
+from service.core.values.messages import WrongField, described
 from service.core.values.texts import NO_NUL, Instant
 from service.core.values.times import month_of, parse_month
 
 router = APIRouter(prefix="/api/core/probes", tags=["system"])
-MONTH = r"^20\d{2}-(0[1-9]|1[0-2])$"
+MONTH = described(r"^20\d{2}-(0[1-9]|1[0-2])$", "年月を 2026-11 の形で指定してください。")
+TARGET = described(
+    r"^[a-z][a-z0-9-]{0,31}$",
+    "半角の小文字の英字で始まる、英数字・ハイフンの32文字以内で指定してください（例: service）。",
+)
 
 
 class Probe(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     at: Instant
-    target: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
+    target: Annotated[str, Field(pattern=TARGET)]
     every_seconds: Annotated[int, Field(ge=1, le=3600)]
     ok: bool
     latency_ms: Annotated[int, Field(ge=0, lt=2**31)]
@@ -35,7 +40,7 @@ class Probe(BaseModel):
     @model_validator(mode="after")
     def _words_when_down(self) -> Probe:
         if self.ok == (self.down is not None):
-            raise ValueError("down には、ok が false のときだけ理由を指定してください。")
+            raise WrongField("down", "down には、ok が false のときだけ理由を指定してください。")
         return self
 
 
@@ -44,7 +49,7 @@ class Delivery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    source: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+    source: Source
     probes: Annotated[list[Probe], Field(max_length=500)]
 
 

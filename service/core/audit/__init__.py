@@ -17,6 +17,9 @@ from service.core.database.session import Base
 Action = Literal[
     "create", "update", "delete", "status_change", "cancel", "login", "logout", "login_failed", "reveal", "export"
 ]
+# The fields of an entry before and after.
+Changes = tuple[Mapping[str, Any], Mapping[str, Any]]
+NO_CHANGES: Changes = ({}, {})
 # A field with one of these words in its name is masked, at any depth.
 SECRET_WORDS = ("password", "token", "secret", "card_number", "security_code", "enrolment_code")
 MASK = "********"

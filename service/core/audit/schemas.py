@@ -3,19 +3,42 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from typing import Annotated
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
+
+from service.core.audit import Action
+from service.core.values.periods import not_before
+from service.core.values.texts import NO_NUL, RecordId
+
+Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(9000, 12, 31))]
+Text = Annotated[str, Field(max_length=100, pattern=NO_NUL)]
+
+
+class Filters(BaseModel):
+    """Days are Tokyo's, both included; `actor` is part of a login id or name, `q` part of the subject's id."""
+
+    day_from: Day | None = None
+    day_to: Annotated[Day | None, not_before("day_from")] = None
+    area: Text | None = None
+    actor: Text | None = None
+    user_id: RecordId | None = None
+    action: Action | None = None
+    subject: Text | None = None
+    q: Text | None = None
 
 
 @dataclass(frozen=True)
 class Change:
-    """A field that differs: its `title`, and values as text, null where there is none. Secrets are masked."""
+    """A field that differs: its `title`, values as text (null where there is none), and as one `text`: 業種: 飲食店 →
+    事務所. Secrets are masked."""
 
     field: str
     title: str
     before: str | None
     after: str | None
+    text: str
 
 
 class HistoryItem(BaseModel):
@@ -32,7 +55,7 @@ class HistoryItem(BaseModel):
 
 class AuditItem(HistoryItem):
     """`actor` is a login id or a machine's name, `actor_name` the user's name, `actor_title` a title for either; the
-    other …`_title` are titles of the codes."""
+    other …`_title` are titles of the codes. `target`: the subject by name, 新宿店 レジ2番の障害."""
 
     user_id: int | None
     actor: str
@@ -42,6 +65,7 @@ class AuditItem(HistoryItem):
     area_title: str
     subject: str
     subject_id: str
+    target: str
 
 
 class Choices(BaseModel):

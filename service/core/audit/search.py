@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
-from datetime import date
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -12,11 +11,12 @@ from typing import Any
 from sqlalchemy import ARRAY, String, and_, any_, bindparam, or_, select, tuple_
 from sqlalchemy.orm import Session
 
+from service.core.access import tenants
 from service.core.access.identity import Membership, User
-from service.core.access.tenants import names
 from service.core.areas import CORE, areas
 from service.core.audit import Action, AuditEntry, words
-from service.core.audit.schemas import AuditItem, Change, HistoryItem
+from service.core.audit.names import Names
+from service.core.audit.schemas import AuditItem, Change, Filters, HistoryItem
 from service.core.database.paging import Key, Listing, Page, at_least, before, contains, equals
 from service.core.values.times import day_bounds
 
@@ -49,14 +49,14 @@ CORE_FIELDS = {
     "day_to": "期間の終わり",
     "area": "業務",
     "actor": "操作者",
-    "user_id": "ユーザーID",
+    "user_id": "ユーザー",
     "action": "操作",
     "subject": "対象",
     "q": "対象のID",
     "purpose": "用途",
     "size": "大きさ（バイト）",
     "sha256": "内容の指紋（SHA-256）",
-    "file_id": "ファイルID",
+    "file_id": "ファイル",
     "error": "エラー",
     "expires_at": "有効期限",
     "filters": "条件",
@@ -81,20 +81,6 @@ CORE_FIELDS = {
     "tenant_id": "所属先",
     "title": "件名",
 }
-
-
-@dataclass(frozen=True)
-class Filters:
-    """The search filters; None does not filter. Days are Tokyo's, both included."""
-
-    day_from: date | None = None
-    day_to: date | None = None
-    area: str | None = None
-    actor: str | None = None
-    user_id: int | None = None
-    action: str | None = None
-    subject: str | None = None
-    q: str | None = None
 
 
 Values = Mapping[str, Mapping[str, str]]
@@ -134,15 +120,9 @@ def page(
     db: Session, visible_areas: Collection[str], filters: Filters, limit: int, cursor: str | None
 ) -> Page[AuditItem]:
     """A page of the entries of the visible areas, newest first."""
-    tenant_titles = _tenant_titles(db, visible_areas)
-    return _ENTRIES.read(
-        db,
-        limit,
-        cursor,
-        item=lambda row: _readable(row, tenant_titles),
-        parameters={"seen": [*visible_areas]},
-        **vars(filters),
-    )
+    found = _ENTRIES.read_rows(db, limit, cursor, parameters={"seen": [*visible_areas]}, **vars(filters))
+    items = _readable(db, found["items"], _tenant_titles(db, visible_areas))
+    return Page[AuditItem](**found | {"items": items})
 
 
 def count(db: Session, visible_areas: Collection[str], filters: Filters) -> int:
@@ -154,7 +134,10 @@ def all_entries(db: Session, visible_areas: Collection[str], filters: Filters) -
     """Every matching entry, newest first. Read in chunks, because the log of years does not fit into memory."""
     statement = _ENTRIES.all(parameters={"seen": [*visible_areas]}, **vars(filters)).execution_options(yield_per=1000)
     tenant_titles = _tenant_titles(db, visible_areas)
-    return (_readable(row._asdict(), tenant_titles) for row in db.connection().execute(statement))
+    for rows in db.connection().execute(statement).partitions():
+        entries = [row._asdict() for row in rows]
+        names = Names(db, entries)
+        yield from (_item(entry, names, tenant_titles) for entry in entries)
 
 
 def history(db: Session, area: str, about: Mapping[str, Collection[int]], limit: int = 50) -> list[HistoryItem]:
@@ -169,27 +152,36 @@ def history(db: Session, area: str, about: Mapping[str, Collection[int]], limit:
         .order_by(AuditEntry.at.desc(), AuditEntry.id.desc())
         .limit(limit)
     )
-    entries = (_readable(row._asdict(), {}) for row in db.connection().execute(statement))
+    entries = _readable(db, [row._asdict() for row in db.connection().execute(statement)], {})
     return [HistoryItem.model_validate(entry, from_attributes=True) for entry in entries]
 
 
 def filters_as_dict(filters: Filters) -> dict[str, Any]:
     """The filters that are set, for the audit entry of an export."""
-    return {name: str(value) for name, value in asdict(filters).items() if value is not None}
+    return {name: str(value) for name, value in filters if value is not None}
 
 
 def _tenant_titles(db: Session, visible_areas: Collection[str]) -> Values:
     """Names of the tenants that roles are bound to, by area and id."""
     return {
         f"{area}.tenant_id": {str(tenant_id): name for tenant_id, name in names_by_id.items()}
-        for area, names_by_id in names(db, visible_areas).items()
+        for area, names_by_id in tenants.names(db, visible_areas).items()
     }
 
 
-def _readable(entry: dict[str, Any], tenant_titles: Values) -> AuditItem:
-    """The entry with titles for its codes. Areas declare theirs; a code of an earlier release is shown as it is."""
+def _readable(db: Session, entries: Sequence[dict[str, Any]], tenant_titles: Values) -> list[AuditItem]:
+    names = Names(db, entries)
+    return [_item(entry, names, tenant_titles) for entry in entries]
+
+
+def _item(entry: dict[str, Any], names: Names, tenant_titles: Values) -> AuditItem:
+    """The entry with titles for its codes, and names for its ids. Areas declare theirs; a code of an earlier release is
+    shown as it is."""
     area = areas().get(entry["area"])
     subjects, fields = subject_titles(entry["area"]), field_titles(entry["area"])
+    subject_title = subjects.get(entry["subject"], entry["subject"])
+    values = _values(entry["area"], entry["subject"])
+    named = {field: {**values.get(field, {}), **ids} for field, ids in names.by_field(entry["area"]).items()}
     titles: Mapping[str, str] = ACTION_TITLES  # type: ignore[assignment]  # as stored: any text
     return AuditItem(
         id=entry["id"],
@@ -204,11 +196,10 @@ def _readable(entry: dict[str, Any], tenant_titles: Values) -> AuditItem:
         action=entry["action"],
         action_title=titles.get(entry["action"], entry["action"]),
         subject=entry["subject"],
-        subject_title=subjects.get(entry["subject"], entry["subject"]),
+        subject_title=subject_title,
         subject_id=entry["subject_id"],
-        changes=changes(
-            entry["before"], entry["after"], fields, {**_values(entry["area"], entry["subject"]), **tenant_titles}
-        ),
+        target=names.target(entry, subject_title),
+        changes=changes(entry["before"], entry["after"], fields, {**values, **named, **tenant_titles}),
     )
 
 
@@ -227,7 +218,10 @@ def field_titles(area: str) -> dict[str, str]:
 @lru_cache(maxsize=256)
 def _values(area: str, subject: str) -> Values:
     actions = {str(code): title for code, title in ACTION_TITLES.items()}
-    return {**words.values(area, subject), "action": actions, "subject": subject_titles(area)}
+    # The log's own filters name subjects of all areas.
+    subjects = {code: title for name in areas() for code, title in subject_titles(name).items()}
+    subjects = subjects if area == CORE else subject_titles(area)
+    return {**words.values(area, subject), "action": actions, "subject": subjects}
 
 
 def changes(
@@ -243,14 +237,14 @@ def changes(
     positions = {name: position for position, name in enumerate(fields)}
     different = [path for path in {**old_texts, **new_texts} if old_texts.get(path) != new_texts.get(path)]
     return [
-        Change(
-            field=".".join(path),
-            title="・".join(fields.get(part, part) for part in path),
-            before=old_texts.get(path),
-            after=new_texts.get(path),
-        )
+        _change(path, "・".join(fields.get(part, part) for part in path), old_texts.get(path), new_texts.get(path))
         for path in sorted(different, key=lambda path: positions.get(path[0], len(positions)))
     ]
+
+
+def _change(path: tuple[str, ...], title: str, before: str | None, after: str | None) -> Change:
+    value = f"{before} → {after or '–'}" if before else after or "–"
+    return Change(".".join(path), title, before, after, text=f"{title}: {value}")
 
 
 def _flat(values: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

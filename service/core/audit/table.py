@@ -7,14 +7,14 @@ from collections.abc import Collection, Iterator
 from sqlalchemy.orm import Session
 
 from service.core.audit import search
-from service.core.audit.schemas import AuditItem
+from service.core.audit.schemas import AuditItem, Filters
 from service.core.values.times import TOKYO
 
 TITLE = "監査ログ"
 HEADER = ("日時", "業務", "操作者", "氏名", "操作", "対象", "対象のID", "変更内容", "接続元")
 
 
-def rows(db: Session, visible_areas: Collection[str], filters: search.Filters) -> Iterator[list[str]]:
+def rows(db: Session, visible_areas: Collection[str], filters: Filters) -> Iterator[list[str]]:
     """One row at a time, so that the log of years needs no memory."""
     return map(_cells, search.all_entries(db, visible_areas, filters))
 
@@ -26,8 +26,8 @@ def _cells(entry: AuditItem) -> list[str]:
         entry.actor if entry.actor_name else entry.actor_title,
         entry.actor_name or "",
         entry.action_title,
-        entry.subject_title,
+        entry.target,
         entry.subject_id,
-        "\n".join(f"{change.title}: {change.before or '–'} → {change.after or '–'}" for change in entry.changes),
+        "\n".join(change.text for change in entry.changes),
         "" if entry.address == "-" else entry.address,
     ]

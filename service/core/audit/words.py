@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime, time
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +13,7 @@ from service.core.audit import COMMAND_LINE
 from service.core.catalogue import Entry, entries_by_key
 from service.core.values import labels
 from service.core.values.states import MessageState, TaskState
-from service.core.values.times import format_local_datetime
+from service.core.values.times import format_day, format_local_datetime
 
 # Prefixes of the names of machines that sign in: as stored in the audit log → as shown.
 MACHINES = {"agent ": "エージェント ", "station ": "入退登録端末 "}
@@ -26,6 +26,9 @@ CORE_VALUES: Mapping[str, Mapping[str, str]] = {
     "message.state": MessageState.labels(),
     "task.state": TaskState.labels(),
 }
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_MONTH = re.compile(r"(20\d\d)-(0[1-9]|1[0-2])")
+_TIME_OF_DAY = re.compile(r"\d\d:\d\d:\d\d")
 _DATETIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)")
 
 
@@ -74,6 +77,20 @@ def value_text(field: str, value: Any, titles: Mapping[str, Mapping[str, str]], 
     raw = str(value)
     if field == "sort":
         return fields.get(raw.removeprefix("-"), raw) + ("（降順）" if raw.startswith("-") else "（昇順）")
-    if _DATETIME.fullmatch(raw):
-        return format_local_datetime(datetime.fromisoformat(raw))
-    return titles.get(field, {}).get(raw, raw)
+    return titles.get(field, {}).get(raw) or time_text(raw) or raw
+
+
+def time_text(raw: str) -> str | None:
+    """Times, days, months and times of day as people write them: 2026/11/21（土）9:05, 2026年11月, 9:00."""
+    try:
+        if _DATETIME.fullmatch(raw):
+            return format_local_datetime(datetime.fromisoformat(raw))
+        if _DAY.fullmatch(raw):
+            return format_day(date.fromisoformat(raw))
+        if _TIME_OF_DAY.fullmatch(raw):
+            clock = time.fromisoformat(raw)
+            return f"{clock.hour}:{clock:%M}"
+    except ValueError:
+        return None
+    month = _MONTH.fullmatch(raw)
+    return f"{month[1]}年{int(month[2])}月" if month else None

@@ -64,6 +64,10 @@ def write_cursor(*position: str | int | None) -> str:
     return base64.urlsafe_b64encode(json.dumps(position).encode()).decode().rstrip("=")
 
 
+def stale_cursor() -> Invalid:
+    return Invalid(STALE_CURSOR, [("cursor", "前のページの next_cursor をそのまま指定してください。")])
+
+
 def read_cursor(cursor: str, *kinds: type) -> list[Any]:
     """The position in the cursor. Each part must be of the type in `kinds` (str, int, or object for both and None).
 
@@ -75,11 +79,11 @@ def read_cursor(cursor: str, *kinds: type) -> list[Any]:
     except (binascii.Error, ValueError, RecursionError):
         position = None
     if not isinstance(position, list) or len(position) != len(kinds):
-        raise Invalid(STALE_CURSOR)
+        raise stale_cursor()
     if not all(kind is object or type(part) is kind for part, kind in zip(position, kinds, strict=True)):
-        raise Invalid(STALE_CURSOR)
+        raise stale_cursor()
     if not all(_is_storable(part) for part in position):
-        raise Invalid(STALE_CURSOR)
+        raise stale_cursor()
     return position
 
 
@@ -374,7 +378,7 @@ class Listing(Generic[Item]):
                 return key.read(value), unique
         except ValueError:
             pass
-        raise Invalid(STALE_CURSOR)
+        raise stale_cursor()
 
     def _after(self, key: Key, descending: bool, start: _Start) -> ColumnElement[bool]:
         unique = bindparam("after_unique", type_=self.unique.type)

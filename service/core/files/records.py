@@ -77,9 +77,11 @@ def purposes() -> dict[str, Purpose]:
     return by_key
 
 
-def add(db: Session, by: Actor | str, deposit: Deposit, client_id: uuid.UUID | None = None) -> File:
+def add(
+    db: Session, by: Actor | str, deposit: Deposit, client_id: uuid.UUID | None = None, *, is_audited: bool = True
+) -> File:
     """Adds the row of a deposit, which expires unless it is attached. A user who sees one tenant of the area uploads
-    for that tenant."""
+    for that tenant. Not `is_audited`: the action that made the file has an audit entry of its own."""
     user = by if isinstance(by, Actor) else None
     file = File(
         id=deposit.id,
@@ -108,8 +110,9 @@ def add(db: Session, by: Actor | str, deposit: Deposit, client_id: uuid.UUID | N
         if existing := find_repeat(db, user, client_id, deposit.purpose):
             return existing
         raise
-    after = {"purpose": file.purpose, "name": file.name, "size": file.size, "sha256": file.sha256.hex()}
-    audit.record(db, by, "create", file.area, "file", file.id, after=after)
+    if is_audited:
+        after = {"purpose": file.purpose, "name": file.name, "size": file.size, "sha256": file.sha256.hex()}
+        audit.record(db, by, "create", file.area, "file", file.id, after=after)
     return file
 
 

@@ -35,6 +35,7 @@ from starlette.routing import BaseRoute
 from service.core.database.session import Base, fetch, run_in_own_thread
 from service.core.problems import Invalid, Unavailable
 from service.core.settings import settings
+from service.core.values.messages import MESSAGES
 
 HEADER = "Idempotency-Key"
 # Response header: the answer was given before.
@@ -42,7 +43,7 @@ REPLAYED_HEADER = "Idempotent-Replayed"
 # Long enough for a retry on the next day.
 KEY_LIFETIME = timedelta(hours=48)
 
-INVALID_KEY = "送信番号（Idempotency-Key）はUUIDで指定してください。"
+INVALID_KEY = f"送信番号（Idempotency-Key）は{MESSAGES['uuid_parsing']}"
 STILL_RUNNING = "同じ送信をまだ処理しています。しばらく待ってから、もう一度お試しください。"
 KEY_REUSED = (
     "前回の送信は、応答が届きませんでしたが、すでに保存されています。今回の内容は前回と違うため、まだ保存していません。"

@@ -26,6 +26,7 @@ from service.core.problems import (
     Unavailable,
     Unexpected,
 )
+from service.core.values.messages import WrongField, message
 
 log = structlog.get_logger()
 
@@ -49,45 +50,6 @@ def problem_response(path: str, problem: Problem) -> Response:
     return response
 
 
-# pydantic's error types as messages for users; {…} are the error's own limits.
-MESSAGES = {
-    "missing": "必須の項目です。",
-    "extra_forbidden": "使えない項目です。",
-    "too_short": "{min_length}件以上を指定してください。",
-    "too_long": "{max_length}件以内で指定してください。",
-    "string_type": "文字列で指定してください。",
-    "string_too_short": "{min_length}文字以上で入力してください。",
-    "string_too_long": "{max_length}文字以内で入力してください。",
-    "string_pattern_mismatch": "使えない文字が含まれているか、形式が正しくありません。",
-    "int_type": "整数で指定してください。",
-    "int_parsing": "整数で指定してください。",
-    "int_from_float": "整数で指定してください。",
-    "float_type": "数値で指定してください。",
-    "float_parsing": "数値で指定してください。",
-    "finite_number": "数値で指定してください。",
-    "bool_type": "true か false で指定してください。",
-    "bool_parsing": "true か false で指定してください。",
-    "greater_than_equal": "{ge}以上の値を指定してください。",
-    "greater_than": "{gt}より大きい値を指定してください。",
-    "less_than_equal": "{le}以下の値を指定してください。",
-    "less_than": "{lt}より小さい値を指定してください。",
-    "enum": "選べる値は {expected} です。",
-    "literal_error": "選べる値は {expected} です。",
-    "uuid_type": "UUIDで指定してください。",
-    "uuid_parsing": "UUIDで指定してください。",
-    "datetime_type": "日時（ISO 8601）で指定してください。",
-    "datetime_parsing": "日時（ISO 8601）で指定してください。",
-    "datetime_from_date_parsing": "日時（ISO 8601）で指定してください。",
-    "timezone_aware": "タイムゾーン付きの日時で指定してください。",
-    "date_parsing": "日付で指定してください。",
-    "date_from_datetime_parsing": "日付で指定してください。",
-    "model_type": "JSONのオブジェクトで指定してください。",
-    "model_attributes_type": "JSONのオブジェクトで指定してください。",
-    "json_invalid": "JSONとして読み取れません。",
-    "value_error": "{reason}",
-}
-
-
 # Names that a model's field can have. The sender can invent other keys, of any text.
 _FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 
@@ -95,27 +57,21 @@ _FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 def _field_path(error: Mapping[str, Any]) -> str:
     """The error's field. An unknown key is echoed only when it looks like a name: it may be a secret."""
     is_unknown = error["type"] == "extra_forbidden"
-    parts = [str(part) for part in error["loc"]]
+    # Without pydantic's own marks, such as that of a key: [key].
+    parts = [str(part) for part in error["loc"] if is_unknown or not str(part).endswith("]")]
     # FastAPI's own first part. A field may have such a name, too.
     if parts[:1] in (["body"], ["query"], ["path"]) and (len(parts) > 1 or not is_unknown):
         del parts[0]
     if is_unknown and not _FIELD_NAME.fullmatch(parts[-1]):
         parts[-1] = "?"
+    if isinstance(reason := error.get("ctx", {}).get("error"), WrongField):
+        parts.append(reason.field)
     return ".".join(parts)
 
 
 def field_errors(errors: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """pydantic's errors as (field, Japanese message)."""
-    messages = []
-    for error in errors:
-        field = _field_path(error)
-        values = dict(error.get("ctx") or {})
-        values["reason"] = str(values.get("error", ""))
-        kind = error["type"]
-        if kind in ("too_short", "too_long") and isinstance(error.get("input"), str):  # a secret's characters
-            kind = f"string_{kind}"
-        messages.append((field, MESSAGES.get(kind, "値が正しくありません。").format_map(values)))
-    return messages
+    return [(_field_path(error), message(error)) for error in errors]
 
 
 def invalid(errors: Iterable[Mapping[str, Any]]) -> Problem:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from service.core.values.messages import WrongField, described
 from service.core.values.texts import Instant
 
 
@@ -161,13 +162,25 @@ class Availability(BaseModel):
     gaps: list[Gap]
 
 
+# The machine that reports.
+Source = Annotated[
+    str,
+    Field(
+        pattern=described(
+            r"^[A-Za-z0-9._-]{1,64}$",
+            "半角の英数字・ピリオド・下線・ハイフンの64文字以内で指定してください（例: db-1）。",
+        )
+    ),
+]
+
+
 class BackupReport(BaseModel):
     """(source, at) is stored once, however often it is sent. `bytes`: of the whole backup; null when it failed. `kind`:
     a backup, or a rehearsal (a test restore)."""
 
     model_config = ConfigDict(extra="forbid")
 
-    source: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+    source: Source
     at: Instant
     seconds: Annotated[float, Field(ge=0, lt=1e9)]
     ok: bool
@@ -178,5 +191,5 @@ class BackupReport(BaseModel):
     @model_validator(mode="after")
     def _size_when_ok(self) -> BackupReport:
         if self.ok == (self.bytes is None):
-            raise ValueError("bytes には、ok が true のときだけ大きさを指定してください。")
+            raise WrongField("bytes", "bytes には、ok が true のときだけ大きさを指定してください。")
         return self

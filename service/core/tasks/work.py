@@ -102,7 +102,7 @@ class Work:
         self._lock_lease(db)
         stored_result: dict[str, Any] = {"figures": dict(result.figures), "file": None}
         if result.file:
-            file = records.add(db, self.actor, result.file)
+            file = records.add(db, self.actor, result.file, is_audited=False)
             file.expires_at = app_now(db) + RESULT_FILE_LIFETIME
             stored_result["file"] = {"id": str(file.id), "name": file.name, "size": file.size}
         lease.settle(db, self.task, "done", **self._counts(), message=result.summary[:500], result=stored_result)

@@ -9,13 +9,27 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from service.core.access.tenants import Tenant
 from service.core.edits import Edit, change_of
+from service.core.values.messages import described
 from service.core.values.states import UserState
-from service.core.values.texts import NO_NUL, ONE_LINE, NotBlank
+from service.core.values.texts import NO_NUL, ONE_LINE, TAKES_MAIL, NotBlank
 
 # Lower-case letters only, because Admin and admin are easily confused.
-LoginId = Annotated[str, Field(min_length=3, max_length=64, pattern=r"^[a-z0-9][a-z0-9._@-]*$")]
+LoginId = Annotated[
+    str,
+    Field(
+        min_length=3,
+        max_length=64,
+        pattern=described(
+            r"^[a-z0-9][a-z0-9._@-]*$",
+            "半角の小文字の英字・数字・記号（. _ @ -）で、英字か数字から入力してください（例: hanako.yamada）。",
+        ),
+    ),
+]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=ONE_LINE), NotBlank]
-Mail = Annotated[str, Field(max_length=254, pattern=r"^[^@\s,<>\x00-\x1f\x7f]+@[^@\s,<>\x00-\x1f\x7f]+$")]
+Mail = Annotated[
+    str,
+    Field(max_length=254, pattern=described(r"^[^@\s,<>\x00-\x1f\x7f]+@[^@\s,<>\x00-\x1f\x7f]+$", TAKES_MAIL)),
+]
 Id = Annotated[int, Field(ge=1, lt=2**63)]
 # No rules here: `access.passwords` checks a new password, with messages for the user.
 Password = Annotated[str, Field(min_length=1, max_length=1024)]

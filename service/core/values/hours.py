@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, model_validator
 
+from service.core.values.messages import WrongField
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -15,7 +17,7 @@ def opens_before_it_closes(refusal: str) -> Any:
     def check(model: Model) -> Model:
         opens, closes = getattr(model, "opens_at", None), getattr(model, "closes_at", None)
         if opens is not None and closes is not None and opens >= closes:
-            raise ValueError(refusal)
+            raise WrongField("closes_at", refusal)
         return model
 
     return model_validator(mode="after")(check)

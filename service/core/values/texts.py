@@ -9,12 +9,26 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, Field
 
+from service.core.values.messages import described
 from service.core.values.times import parse_month
 
 # PostgreSQL's text cannot contain NUL.
-NO_NUL = r"^[^\x00]*$"
+NO_NUL = described(
+    r"^[^\x00]*$", "目に見えない文字（NUL）が含まれています。取り除いて、入力し直してください（例: 新宿店）。"
+)
 # Names are used in mail subjects, file names and table cells: one line, no control characters.
-ONE_LINE = r"^[^\x00-\x1f\x7f\u2028\u2029]*$"
+ONE_LINE = described(
+    r"^[^\x00-\x1f\x7f\u2028\u2029]*$", "改行や目に見えない文字を除いて、1行で入力してください（例: 新宿店）。"
+)
+TAKES_MAIL = "メールアドレスを、半角の英数字と @ で入力してください（例: hanako@example.jp）。"
+TAKES_PHONE = "電話番号を、半角の数字とハイフンで入力してください（例: 03-1234-5678）。"
+# Patterns of several areas: codes that people choose, and a person in a filter.
+CODE = described(r"^[A-Za-z0-9_-]*$", "半角の英数字・ハイフン・下線で入力してください（例: A-001）。")
+LOWER_CODE = described(r"^[a-z0-9-]+$", "半角の小文字の英字・数字・ハイフンで入力してください（例: birthday-cake）。")
+ASSIGNEE = described(
+    r"^(me|none|[1-9][0-9]{0,17})$",
+    "me（自分）、none（担当者なし）、または利用者の番号を指定してください（例: 12）。",
+)
 
 
 # Characters that users type on Japanese keyboards for a hyphen.
@@ -56,12 +70,15 @@ def _not_blank(value: str) -> str:
 # Also strips leading and trailing blanks.
 NotBlank = AfterValidator(_not_blank)
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=ONE_LINE), NotBlank]
-Mail = Annotated[str, Field(max_length=254, pattern=r"^[^@\s\x00]+@[^@\s\x00]+\.[^@\s\x00]+$")]
-Phone = Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[0-9+()\- ]+$")]
+Mail = Annotated[str, Field(max_length=254, pattern=described(r"^[^@\s\x00]+@[^@\s\x00]+\.[^@\s\x00]+$", TAKES_MAIL))]
+Phone = Annotated[str, Field(min_length=1, max_length=20, pattern=described(r"^[0-9+()\- ]+$", TAKES_PHONE))]
 # Or empty, where the value is optional. For a union (`Mail | Literal[""]`) pydantic would report one error for each
 # half, with field names that no form has.
-MailOrEmpty = Annotated[str, Field(max_length=254, pattern=r"^(?:[^@\s\x00]+@[^@\s\x00]+\.[^@\s\x00]+)?$")]
-PhoneOrEmpty = Annotated[str, Field(max_length=20, pattern=r"^[0-9+()\- ]*$")]
+MailOrEmpty = Annotated[
+    str,
+    Field(max_length=254, pattern=described(r"^(?:[^@\s\x00]+@[^@\s\x00]+\.[^@\s\x00]+)?$", TAKES_MAIL)),
+]
+PhoneOrEmpty = Annotated[str, Field(max_length=20, pattern=described(r"^[0-9+()\- ]*$", TAKES_PHONE))]
 # The version of a record that was read, and an id.
 RecordVersion = Annotated[int, Field(ge=1, lt=2**31)]
 RecordId = Annotated[int, Field(ge=1, lt=2**63)]

@@ -25,7 +25,12 @@ def local_date(timestamp: datetime) -> date:
 def format_local_datetime(timestamp: datetime) -> str:
     """Tokyo time as people in Japan write it: 2026/11/21（土）9:05."""
     local = timestamp.astimezone(TOKYO)
-    return f"{local.year}/{local.month}/{local.day}（{WEEKDAYS[local.weekday()]}）{local.hour}:{local:%M}"
+    return f"{format_day(local)}{local.hour}:{local:%M}"
+
+
+def format_day(day: date) -> str:
+    """2026/11/21（土）."""
+    return f"{day.year}/{day.month}/{day.day}（{WEEKDAYS[day.weekday()]}）"
 
 
 def format_duration(span: timedelta) -> str:

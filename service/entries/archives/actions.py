@@ -49,7 +49,7 @@ def _archive_nursery(open_session: OpenSession, nursery_id: int, name: str, mont
         # Of two concurrent jobs, the second one finds the archive of the first.
         db.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"{ACTOR} {nursery_id} {month}"))))
         if db.get(Archive, (nursery_id, month.first)) is None:
-            file = records.add(db, ACTOR, stored)
+            file = records.add(db, ACTOR, stored, is_audited=False)
             file.tenant_id = nursery_id
             records.attach_generated(db, file)
             db.flush()

@@ -29,12 +29,13 @@ WRONG_LINKS = Limit("parent card", 20, timedelta(minutes=10))
 def issue(db: Session, by: Actor, selection: schemas.Selection) -> schemas.Issued:
     """A parent who has a link keeps it: it may be on a phone already. Raises as `queries.selected_parents`."""
     parents = [parent for parent, _ in queries.selected_parents(db, by, selection, lock=True)]
-    new = _issue(db, by, parents)
+    new = len(_issue(db, by, parents))
     return schemas.Issued(issued=new, there=len(parents) - new)
 
 
-def _issue(db: Session, by: Actor, parents: Sequence[Parent]) -> int:
-    """Returns how many links are new. The caller has locked the parents."""
+def _issue(db: Session, by: Actor, parents: Sequence[Parent], *, is_mailed: bool = False) -> set[int]:
+    """Returns the ids of the new links. The caller has locked the parents. `is_mailed`: the audit entries say to whom
+    they were sent."""
     existing = queries.active_cards(db, [parent.id for parent in parents])
     unreadable = [card for card in existing.values() if queries.card_link(card) is None]
     _revoke(db, by, unreadable)
@@ -54,9 +55,13 @@ def _issue(db: Session, by: Actor, parents: Sequence[Parent]) -> int:
     ]
     if rows:
         created = db.execute(insert(Card).returning(Card.id, Card.parent_id), rows).all()
-        entries = ((card_id, None, {"parent_id": parent_id}) for card_id, parent_id in created)
+        mails = {parent.id: {"sent_to": parent.mail} for parent in parents} if is_mailed else {}
+        entries = (
+            (card_id, None, {"parent_id": parent_id} | mails.get(parent_id, {})) for card_id, parent_id in created
+        )
         audit.record_many(db, by, "create", AREA.name, "card", entries)
-    return len(rows)
+        return {card_id for card_id, _ in created}
+    return set()
 
 
 def mail(db: Session, by: Actor, selection: schemas.Selection) -> schemas.Mailed:
@@ -67,13 +72,17 @@ def mail(db: Session, by: Actor, selection: schemas.Selection) -> schemas.Mailed
     if not recipients:
         whose = f"{rows[0][0].name}さんの" if len(rows) == 1 else "選ばれた保護者の"
         raise Conflict(f"{whose}メールアドレスが登録されていません。先に登録するか、カードを印刷して渡してください。")
-    _issue(db, by, [parent for parent, _ in recipients])
+    issued = _issue(db, by, [parent for parent, _ in recipients], is_mailed=True)
     cards = queries.active_cards(db, [parent.id for parent, _ in recipients])
     for parent, nursery_name in recipients:
         subject, body = rules.card_mail(parent.name, nursery_name, queries.card_link(cards[parent.id]) or "")
         about = "parent", parent.id
         queue.publish_mail(db, [parent.mail], subject, body, area=AREA.name, tenant_id=parent.nursery_id, about=about)
-    sent = ((cards[parent.id].id, None, {"parent_id": parent.id, "sent_to": parent.mail}) for parent, _ in recipients)
+    sent = (
+        (cards[parent.id].id, None, {"parent_id": parent.id, "sent_to": parent.mail})
+        for parent, _ in recipients
+        if cards[parent.id].id not in issued
+    )
     audit.record_many(db, by, "update", AREA.name, "card", sent)
     return schemas.Mailed(mailed=len(recipients), without_mail=len(rows) - len(recipients))
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from service.core.values.messages import WrongField
 from service.core.values.texts import NO_NUL, RecordId
 from service.entries.schemas import ClassName
 from service.entries.wire import CamelModel
@@ -27,7 +28,7 @@ class Selection(BaseModel):
     @model_validator(mode="after")
     def _one_way(self) -> Selection:
         if self.parent_ids and (self.nursery_id is not None or self.class_name is not None):
-            raise ValueError("保護者を選ぶか、園と組を選ぶか、どちらか一方にしてください。")
+            raise WrongField("parentIds", "保護者を選ぶか、園と組を選ぶか、どちらか一方にしてください。")
         return self
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
+from service.core.values.periods import not_before
 from service.core.values.texts import RecordId
 from service.core.values.times import TOKYO
 from service.entries.attendance.schemas import Day
@@ -46,7 +47,7 @@ class Period(BaseModel):
 
     nursery_id: RecordId | None = None
     first_day: Day | None = None
-    last_day: Day | None = None
+    last_day: Annotated[Day | None, not_before("first_day")] = None
 
 
 class Quarter(BaseModel):

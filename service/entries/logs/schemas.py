@@ -6,9 +6,10 @@ import uuid
 from datetime import date, datetime
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
-from service.core.values.texts import NO_NUL, ONE_LINE, Instant, NotBlank, RecordId
+from service.core.values.periods import not_before
+from service.core.values.texts import NO_NUL, ONE_LINE, Day, Instant, NotBlank, RecordId
 from service.entries.rules import EntryType
 from service.entries.wire import CamelModel, UtcTimestamp
 
@@ -71,11 +72,18 @@ class LogPage(CamelModel):
     page_size: int
 
 
+_INSTANT = TypeAdapter[datetime](Instant)
+
+
 def _day_or_timestamp(value: object) -> object:
     """`2026-01-14`, or `2026-01-14T09:15:32Z`."""
-    if not isinstance(value, str):
-        return value
-    return date.fromisoformat(value) if len(value) == len("2026-01-14") else datetime.fromisoformat(value)
+    text = str(value)
+    try:
+        if len(text) == len("2026-01-14"):
+            return date.fromisoformat(text)
+        return _INSTANT.validate_python(text)
+    except ValueError:
+        raise ValueError("日付か日時を指定してください（例: 2026-01-14、2026-01-14T09:15:32Z）。") from None
 
 
 DayOrTimestamp = Annotated[date | Instant, BeforeValidator(_day_or_timestamp)]
@@ -86,7 +94,7 @@ class LogQuery(CamelModel):
     """The document's query (A.2). `from` and `to` are days in Tokyo, both included, or timestamps."""
 
     since: Annotated[DayOrTimestamp | None, Field(alias="from")] = None
-    until: Annotated[DayOrTimestamp | None, Field(alias="to")] = None
+    until: Annotated[DayOrTimestamp | None, Field(alias="to"), not_before("since")] = None
     parent_name: Part | None = None
     child_name: Part | None = None
     entry_type: EntryType | None = None
@@ -98,8 +106,8 @@ class LogFilters(BaseModel):
     """Filters of the dashboards' list. Days are days in Tokyo, both included."""
 
     nursery_id: RecordId | None = None
-    first_day: date | None = None
-    last_day: date | None = None
+    first_day: Day | None = None
+    last_day: Annotated[Day | None, not_before("first_day")] = None
     parent_name: Part | None = None
     child_name: Part | None = None
     entry_type: EntryType | None = None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from itertools import groupby
 from typing import NamedTuple
 
 from service.core.reports import Column, Figure, Figures, Note, Report, Section, Table
-from service.core.values.times import TOKYO, WEEKDAYS, local_date
+from service.core.values.times import TOKYO, format_day, local_date
 from service.entries.attendance.schemas import MonthReport
 from service.entries.rules import Presence
 
@@ -28,10 +28,6 @@ LIST_COLUMNS = (
     Column("署名", 1.5),
 )
 MONTH_HEADER = ("日付", "出席状態", "登園", "降園", "送り迎えの回数", "備考")
-
-
-def format_day(day: date) -> str:
-    return f"{day.year}/{day.month}/{day.day}（{WEEKDAYS[day.weekday()]}）"
 
 
 class ListedChild(NamedTuple):

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from service.core.values.messages import described
 from service.core.values.texts import NO_NUL, ONE_LINE, Name, NotBlank, RecordId
 from service.fleet.agents.rules import CodeState, CommandName, CommandState, Fate
 from service.fleet.schemas import Serial, Version
@@ -182,7 +183,10 @@ class NewToken(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    token_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    token_sha256: Annotated[
+        str,
+        Field(pattern=described("^[0-9a-f]{64}$", "64桁の16進数で指定してください（例: 9f86d081から始まる64桁）。")),
+    ]
 
 
 class BundleAnswer(BaseModel):

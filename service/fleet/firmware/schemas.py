@@ -8,10 +8,21 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from service.core.values.messages import WrongField, described
 from service.core.values.texts import NO_NUL, ONE_LINE, Name, NotBlank, RecordId
 from service.fleet.firmware.rules import RolloutState, TaskState
 
-FirmwareVersion = Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
+FirmwareVersion = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=20,
+        pattern=described(
+            r"^[A-Za-z0-9][A-Za-z0-9._+-]*$",
+            "半角の英数字で始まる、英数字・記号（. _ + -）で入力してください（例: 2.4.1）。",
+        ),
+    ),
+]
 Whole = Annotated[int, Field(ge=1, le=100)]
 Tag = Annotated[str, Field(min_length=1, max_length=30, pattern=ONE_LINE)]
 
@@ -100,12 +111,14 @@ class NewRollout(Preview):
     @model_validator(mode="after")
     def _is_a_window(self) -> Self:
         if (self.offer_from is None) != (self.offer_until is None):
-            raise ValueError("配信する時間帯は、開始と終了の両方を指定するか、どちらも空にしてください。")
+            raise WrongField(
+                "offer_until", "配信する時間帯は、開始と終了の両方を指定するか、どちらも空にしてください。"
+            )
         if self.offer_from is not None and self.offer_from == self.offer_until:
-            raise ValueError("配信する時間帯の開始と終了は、別の時刻にしてください。")
-        for offer_time in (self.offer_from, self.offer_until):
+            raise WrongField("offer_until", "配信する時間帯の開始と終了は、別の時刻にしてください。")
+        for name, offer_time in (("offer_from", self.offer_from), ("offer_until", self.offer_until)):
             if offer_time is not None and offer_time.tzinfo is not None:
-                raise ValueError("配信する時間帯は、日本時間の時刻だけで指定してください（例: 22:00）。")
+                raise WrongField(name, "配信する時間帯は、日本時間の時刻だけで指定してください（例: 22:00）。")
         return self
 
 

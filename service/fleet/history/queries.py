@@ -12,8 +12,7 @@ from sqlalchemy.orm import Session
 
 from service.core.database import partitions
 from service.core.database.clock import app_now
-from service.core.database.paging import STALE_CURSOR, read_cursor, write_cursor
-from service.core.problems import Invalid
+from service.core.database.paging import read_cursor, stale_cursor, write_cursor
 from service.core.values.times import TOKYO, day_bounds, local_date
 from service.fleet.history import rules, schemas
 from service.fleet.history.rules import Hours
@@ -160,9 +159,9 @@ def _position(cursor: str) -> tuple[datetime, int, int]:
     try:
         at = datetime.fromisoformat(encoded_at)
     except ValueError:
-        raise Invalid(STALE_CURSOR) from None
+        raise stale_cursor() from None
     if at.tzinfo is None:
-        raise Invalid(STALE_CURSOR)
+        raise stale_cursor()
     return at, place, key
 
 

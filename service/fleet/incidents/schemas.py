@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.core.edits import Edit
 from service.core.values.targets import State
-from service.core.values.texts import NO_NUL, Instant, NotBlank, RecordId
+from service.core.values.texts import ASSIGNEE, NO_NUL, Instant, NotBlank, RecordId
 from service.fleet.impact.rules import Impact
 from service.fleet.incidents.rules import Scope
 from service.fleet.rules import AlertType
@@ -25,7 +25,7 @@ class IncidentFilters(BaseModel):
     alert_type: AlertType | None = None
     customer_id: RecordId | None = None
     terminal_id: RecordId | None = None
-    assignee: Annotated[str, Field(pattern="^(me|none|[1-9][0-9]{0,17})$")] | None = None
+    assignee: Annotated[str, Field(pattern=ASSIGNEE)] | None = None
     q: Annotated[str, Field(max_length=100, pattern=NO_NUL)] | None = None
     sort: Annotated[str, Field(max_length=50)] = "due_at"
 

@@ -125,7 +125,7 @@ def save_report(db: Session, by: Actor | str, customer_id: int | None, rendered:
     report = queries.find(db, month, customer_id, lock=True)
     if not _needs_draft(report, anew=anew):
         return False
-    files = [records.add(db, by, upload) for upload in (rendered.pdf, rendered.csv)]
+    files = [records.add(db, by, upload, is_audited=False) for upload in (rendered.pdf, rendered.csv)]
     for file in files:
         records.attach_generated(db, file)
     db.flush()

@@ -14,7 +14,7 @@ from service.core.access.auth import Actor
 from service.core.database.clock import app_now
 from service.core.edits import Edits, entered_values
 from service.core.imports.kinds import ChangedRow, NewRow
-from service.core.problems import Conflict, Invalid, NotFound, Stale
+from service.core.problems import Conflict, Invalid, NotFound, Stale, WrongFields
 from service.loaners import queries as masters
 from service.loaners.collection.actions import PastEvent, record_events
 from service.loaners.devices import queries, schemas
@@ -58,18 +58,23 @@ def register(db: Session, by: Actor, new: schemas.NewDevice) -> Device:
     model = masters.get(db, Model, new.model_id, lock=True)
     _require_active(site, f"拠点「{site.name}」は無効です。有効な拠点を選んでください。", "site_id")
     _require_active(model, f"機種「{model.name}」は無効です。別の機種を選んでください。", "model_id")
-    number, _ = _next_number(db, site, model, new)
     category = new.category or model.category
     kind = CATEGORIES[category].kind
+    wrong = WrongFields()
+    with wrong.noted():
+        number, _ = _next_number(db, site, model, new)
     if kind is Kind.TERMINAL and not new.asset_number:
-        raise Invalid.at_field("asset_number", "端末には資産管理番号が必要です。")
-    extra = _validate_extra(db, kind, new.extra)
+        wrong.add("asset_number", "端末には資産管理番号が必要です。")
+    with wrong.noted():
+        extra = _validate_extra(db, kind, new.extra)
+    wrong.refuse()
     values = new.model_dump(exclude={"site_id"}) | {"number": number, "kind": kind.value}
     values |= {"category": category, "extra": extra}
     device = Device(**values)
     DEVICES.create(db, by, device, values | {"site_id": site.id, "extra": queries.extra_labels(db, kind, extra)})
     history.lock_device(db, device.id)
-    history.record_event(db, by, device.id, NewEvent(kind=EventKind.REGISTERED, source=Source.VIEWER, site_id=site.id))
+    registered = NewEvent(kind=EventKind.REGISTERED, source=Source.VIEWER, site_id=site.id)
+    history.record_event(db, by, device.id, registered, is_audited=False)
     return device
 
 
@@ -112,19 +117,21 @@ def change(db: Session, by: Actor, device_id: int, new: schemas.DeviceChange) ->
 
     sent = entered_values(new)
     extra = _validate_extra(db, device.kind, sent["extra"]) if "extra" in sent else None
+
+    def change_extra() -> tuple[dict[str, Any], dict[str, Any]]:
+        if extra is None or extra == device.extra:
+            return {}, {}
+        before, device.extra = device.extra, extra
+        old, new_labels = (queries.extra_labels(db, device.kind, value) for value in (before, extra))
+        return {"extra": old}, {"extra": new_labels}
+
     try:
-        DEVICES.change(db, by, device, new.model_copy(update={"extra": None}), check)
+        DEVICES.change(db, by, device, new.model_copy(update={"extra": None}), check, change_extra)
     except Stale as stale:
         stale.current["extra"] = device.extra
         if extra is not None:
             stale.yours["extra"] = extra
         raise
-    if extra is None or extra == device.extra:
-        return
-    before, device.extra = device.extra, extra
-    DEVICES.touch(db, device)
-    audit_values = [{"extra": queries.extra_labels(db, device.kind, value)} for value in (before, extra)]
-    audit.record(db, by, "update", AREA.name, "device", device.id, before=audit_values[0], after=audit_values[1])
 
 
 def archive(db: Session, by: Actor, device_id: int, archived: bool, reason: str) -> None:
@@ -134,10 +141,11 @@ def archive(db: Session, by: Actor, device_id: int, archived: bool, reason: str)
         return
     if archived and queries.current_state(db, device.id).status == Status.LENT:
         raise Conflict(STILL_LENT)
-    DEVICES.set_archived(db, by, device, archived)
+    DEVICES.set_archived(db, by, device, archived, {"reason": reason} if reason else {})
     kind = EventKind.ARCHIVED if archived else EventKind.RESTORED
     db.flush()
-    history.record_event(db, by, device.id, NewEvent(kind=kind, source=Source.VIEWER, reason=reason))
+    event = NewEvent(kind=kind, source=Source.VIEWER, reason=reason)
+    history.record_event(db, by, device.id, event, is_audited=False)
 
 
 def add_alias(db: Session, by: Actor, device_id: int, alias: str) -> None:

@@ -8,17 +8,28 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator
 
 from service.core.edits import Edit, change_of
+from service.core.values.messages import described
 from service.core.values.texts import NO_NUL, ONE_LINE, Instant, NotBlank, RecordId
 from service.loaners.rules import MAX_NUMBER_LENGTH, Deposit, Kind, normalize_number, number_refusal
 from service.loaners.schemas import CategoryKey, Search, Sort
 
-Serial = Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[A-Za-z0-9-]+$")]
+Serial = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=20,
+        pattern=described(r"^[A-Za-z0-9-]+$", "半角の英数字・ハイフンで入力してください（例: 5CD1234ABC）。"),
+    ),
+]
 AssetNumber = Annotated[str, Field(max_length=50, pattern=ONE_LINE), AfterValidator(str.strip)]
 Software = Annotated[str, Field(max_length=200, pattern=NO_NUL)]
 Os = Annotated[str, Field(max_length=100, pattern=ONE_LINE)]
 # By the custom column's id.
 Extra = Annotated[
-    dict[Annotated[str, Field(pattern=r"^[0-9]{1,18}$")], Annotated[str, Field(max_length=200, pattern=NO_NUL)]],
+    dict[
+        Annotated[str, Field(pattern=described(r"^[0-9]{1,18}$", "追加の列の番号を指定してください（例: 3）。"))],
+        Annotated[str, Field(max_length=200, pattern=NO_NUL)],
+    ],
     Field(max_length=100),
 ]
 Reason = Annotated[str, Field(min_length=1, max_length=200, pattern=ONE_LINE), NotBlank]

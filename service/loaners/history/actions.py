@@ -73,8 +73,11 @@ def lock_device(db: Session, device_id: int) -> None:
     db.execute(select(Device.id).where(Device.id == device_id).with_for_update(key_share=True))
 
 
-def record_event(db: Session, by: Actor, device_id: int, new_event: NewEvent) -> RecordedEvent:
-    """Records the event, and the event that follows from it. The caller holds `lock_device`.
+def record_event(
+    db: Session, by: Actor, device_id: int, new_event: NewEvent, *, is_audited: bool = True, also: str = ""
+) -> RecordedEvent:
+    """Records the event, and the event that follows from it. The caller holds `lock_device`. Not `is_audited`: the
+    caller's own audit entry tells of it. `also`: what the user did with it, for the audit log.
 
     Raises:
         Invalid: the time is in the future, or before the device was registered.
@@ -91,9 +94,11 @@ def record_event(db: Session, by: Actor, device_id: int, new_event: NewEvent) ->
     cleared = _clear_deposit(db, event, before)
     [(rebuilt, _)] = project(db, [device_id]).values()
     _touch(db, device_id, now)
-    audit.record(db, by, "create", AREA.name, "event", event.id, after=_audit_values(new_event, device_id, happened_at))
-    if cleared:
-        audit.record(db, "system", "create", AREA.name, "event", cleared.id, after={"reason": cleared.reason})
+    if is_audited:
+        after = _audit_values(new_event, device_id, happened_at) | {
+            "cleared": cleared.reason if cleared else also or None
+        }
+        audit.record(db, by, "create", AREA.name, "event", event.id, after=after)
     return RecordedEvent(event, rebuilt[-1])
 
 

@@ -59,9 +59,10 @@ def submit(db: Session, by: Actor, number: str, submission: schemas.Submission) 
     if stored := _find_replay(db, by, device, submission.client_id):
         return _answer(db, device, stored, queries.stored_outcome(db, device, stored))
     form = _validate(db, device, submission)
-    event = history.record_event(db, by, device.id, form.event).event
+    emptied = rules.EMPTIED_REASON if form.emptied else ""
+    event = history.record_event(db, by, device.id, form.event, also=emptied).event
     if form.emptied:
-        history.record_event(db, by, device.id, _clearing_event(event.effective_at, event.id))
+        history.record_event(db, by, device.id, _clearing_event(event.effective_at, event.id), is_audited=False)
     outcome = queries.stored_outcome(db, device, event)
     _notify_site(db, by, device, event, form.questions, outcome)
     return _answer(db, device, event, outcome)

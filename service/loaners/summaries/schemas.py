@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from service.core.values.periods import not_before
 from service.core.values.texts import NO_NUL, Day
 from service.loaners.lists.schemas import Cut
 from service.loaners.rules import Deposit, Kind, Status
@@ -67,7 +68,7 @@ class DifferenceFilters(Cut):
     """From the end of one day in Tokyo to the end of another; default: the last 30 days."""
 
     since: Day | None = None
-    until: Day | None = None
+    until: Annotated[Day | None, not_before("since")] = None
     kind: Kind | None = None
     sort: Annotated[str, Field(max_length=50)] = "number"
 

@@ -98,17 +98,22 @@ def remove(db: Session, by: Actor, finding: str, reason: str) -> None:
 def dismiss(db: Session, by: Actor, finding: str, reason: str) -> None:
     """問題なし: dismisses the finding. Raises NotFound."""
     _lock_findings(db)
-    queries.get_finding(db, finding)
+    number = queries.get_finding(db, finding).number
     db.add(Dismissal(finding=finding, reason=reason, dismissed_by=by.name))
     db.flush()
-    audit.record(db, by, "status_change", AREA.name, "finding", finding, after={"dismissed": True, "reason": reason})
+    after = {"number": number, "dismissed": True, "reason": reason}
+    audit.record(db, by, "status_change", AREA.name, "finding", finding, after=after)
 
 
 def reconsider(db: Session, by: Actor, finding: str) -> None:
     """Undoes a dismissal. Raises NotFound."""
     _lock_findings(db)
     db.delete(queries.get_dismissal(db, finding))
-    audit.record(db, by, "status_change", AREA.name, "finding", finding, after={"dismissed": False})
+    db.flush()
+    # Of a finding that is corrected meanwhile only the id is left.
+    numbers = [found.number for found in queries.findings(db, finding=finding)]
+    after = {"number": numbers[0] if numbers else None, "dismissed": False}
+    audit.record(db, by, "status_change", AREA.name, "finding", finding, after=after)
 
 
 def _lock_findings(db: Session) -> None:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from pydantic.alias_generators import to_camel
 
 from service.core.edits import Edit, change_of
+from service.core.values.messages import described
 from service.core.values.texts import NO_NUL, ONE_LINE, NotBlank
 from service.loaners.rules import CATEGORIES, STATUS_COLUMN, STATUS_LABELS, Kind, Status
 from service.loaners.views.rules import BY_DEVICE_TYPE, FROM_FORMS, HEADER, Definition, Nesting
@@ -136,7 +137,12 @@ class Detection(Part):
 
 
 class Nested(Part):
-    nested_status_column_key: Annotated[str, Field(pattern=HEADER.pattern)]
+    nested_status_column_key: Annotated[
+        str,
+        Field(
+            pattern=described(HEADER.pattern, "列の名前を、質問番号から入力してください（例: 3-0.社内ステータス）。")
+        ),
+    ]
     description: Text = ""
     dynamic_detection: Detection
 
@@ -201,7 +207,15 @@ class CardGeneration(Part):
 
 
 class CardLook(Part):
-    icon: Annotated[str, Field(pattern=r"^[a-z0-9 -]{1,50}$")]
+    icon: Annotated[
+        str,
+        Field(
+            pattern=described(
+                r"^[a-z0-9 -]{1,50}$",
+                "アイコンの名前を、半角の小文字の英字・数字・ハイフン・空白で入力してください（例: laptop）。",
+            )
+        ),
+    ]
     color: Literal["success", "warning", "danger", "info", "primary", "secondary"]
     description: Text
 
@@ -292,7 +306,15 @@ def _conditions(sheets: list[Any], condition: Condition) -> dict[str, Any]:
     }
 
 
-ViewKey = Annotated[str, Field(max_length=30, pattern=r"^[A-Z][A-Z_]*$")]
+ViewKey = Annotated[
+    str,
+    Field(
+        max_length=30,
+        pattern=described(
+            r"^[A-Z][A-Z_]*$", "半角の大文字の英字で始まる、大文字の英字・下線で入力してください（例: AUDIT）。"
+        ),
+    ),
+]
 Line = Annotated[str, Field(max_length=200, pattern=ONE_LINE)]
 Title = Annotated[str, Field(min_length=1, max_length=50, pattern=ONE_LINE), NotBlank]
 Json = Annotated[str, Field(max_length=20_000, pattern=NO_NUL)]

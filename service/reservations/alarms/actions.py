@@ -152,9 +152,9 @@ def accept_proposal(db: Session, by: Actor, proposal_id: int, new: schemas.Accep
     """Opens the incident as the user wrote it from the proposal; returns its id. Raises Conflict when another user has
     already decided."""
     proposal = _lock_undecided(db, proposal_id)
-    incident = incidents.open_incident(db, by, new.incident)
+    incident = incidents.open_incident(db, by, new.incident, proposal.title)
     proposal.incident_id = incident.id
-    _decide(db, by, proposal, {"incident_id": incident.id}, rules.accepted_reply(by.name))
+    _decide(db, by, proposal, rules.accepted_reply(by.name))
     return incident.id
 
 
@@ -162,7 +162,8 @@ def dismiss_proposal(db: Session, by: Actor, proposal_id: int, new: schemas.Dism
     """Opens no incident, with a reason. Raises as `accept_proposal`."""
     proposal = _lock_undecided(db, proposal_id)
     proposal.reason = new.reason
-    _decide(db, by, proposal, {"reason": new.reason}, rules.dismissed_reply(by.name, new.reason))
+    audit.record(db, by, "status_change", AREA.name, PROPOSAL_SUBJECT, proposal.id, after={"reason": new.reason})
+    _decide(db, by, proposal, rules.dismissed_reply(by.name, new.reason))
 
 
 def _lock_undecided(db: Session, proposal_id: int) -> Proposal:
@@ -172,8 +173,7 @@ def _lock_undecided(db: Session, proposal_id: int) -> Proposal:
     return proposal
 
 
-def _decide(db: Session, by: Actor, proposal: Proposal, after: dict[str, object], text: str) -> None:
+def _decide(db: Session, by: Actor, proposal: Proposal, text: str) -> None:
     proposal.decided_at, proposal.decided_by = app_now(db), by.name[:100]
     db.flush()
-    audit.record(db, by, "status_change", AREA.name, PROPOSAL_SUBJECT, proposal.id, after=after)
     operations.notify_slack(db, proposal.kind, text, PROPOSAL_SUBJECT, follows=proposal.told_key)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.values.texts import Name
+from service.core.values.texts import NO_NUL, Name
 
 DateTimeText = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
@@ -92,6 +92,6 @@ class AssistantItem(BaseModel):
 class AssistantFilters(BaseModel):
     """`revoked`: only revoked tokens, otherwise only valid ones."""
 
-    q: Annotated[str, Field(max_length=100, pattern=r"^[^\x00]*$")] | None = None
+    q: Annotated[str, Field(max_length=100, pattern=NO_NUL)] | None = None
     revoked: bool = False
     sort: Annotated[str, Field(max_length=50)] = "-created_at"

@@ -5,18 +5,28 @@ from __future__ import annotations
 from datetime import date, datetime, time
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 
 from service.core.edits import Edit, change_of
+from service.core.values.messages import described
+from service.core.values.periods import not_before
 from service.core.values.texts import NO_NUL, Day, Instant, Name, NotBlank, RecordId, RecordVersion
 from service.reservations.chores.rules import Rhythm, State
 from service.reservations.history import HistoryEvent
+
+MAX_CALENDAR_DAYS = 45
 
 
 def _check_working_hours(clock: time) -> time:
     if clock.tzinfo is not None or clock.second or clock.microsecond or clock > time(17):
         raise ValueError("実施時間は、17:00までの時刻を分まで指定してください。")
     return clock
+
+
+def _check_length(until: date, info: ValidationInfo) -> date:
+    if "since" in info.data and (until - info.data["since"]).days >= MAX_CALENDAR_DAYS:
+        raise ValueError(f"期間は、開始日から{MAX_CALENDAR_DAYS}日以内で指定してください。")
+    return until
 
 
 Clock = Annotated[time, AfterValidator(_check_working_hours)]
@@ -26,7 +36,16 @@ Estimate = Annotated[int, Field(ge=1, le=100_000)]
 MinutesTaken = Annotated[int, Field(ge=0, le=100_000)]
 Description = Annotated[str, Field(max_length=2000, pattern=NO_NUL)]
 # Without the leading slash, with an optional query string: operations?state=all.
-PageAddress = Annotated[str, Field(max_length=100, pattern=r"^[a-z0-9-]*(\?[A-Za-z0-9_=&-]*)?$")]
+PageAddress = Annotated[
+    str,
+    Field(
+        max_length=100,
+        pattern=described(
+            r"^[a-z0-9-]*(\?[A-Za-z0-9_=&-]*)?$",
+            "画面のアドレスの、最後の / より後を入力してください（例: reservations?state=waiting）。",
+        ),
+    ),
+]
 Position = Annotated[int, Field(ge=0, le=10_000)]
 Note = Annotated[str, Field(max_length=1000, pattern=NO_NUL)]
 Reason = Annotated[str, Field(min_length=1, max_length=500, pattern=NO_NUL), NotBlank]
@@ -104,7 +123,7 @@ class TurnFilters(BaseModel):
     owner: Annotated[str, Field(max_length=100, pattern=NO_NUL)] | None = None
     chore_id: RecordId | None = None
     since: Day | None = None
-    until: Day | None = None
+    until: Annotated[Day | None, not_before("since")] = None
     q: Search | None = None
     sort: Sort = "due_at"
 
@@ -190,16 +209,10 @@ class CalendarDay(BaseModel):
 
 
 class CalendarFilters(BaseModel):
-    """Both days are included; 45 days at most."""
+    """Both days are included; MAX_CALENDAR_DAYS at most."""
 
-    since: date
-    until: date
-
-    @model_validator(mode="after")
-    def _is_short(self) -> CalendarFilters:
-        if not 2000 <= self.since.year <= 9000 or not 0 <= (self.until - self.since).days < 45:
-            raise ValueError("期間は、開始日から45日以内で指定してください。")
-        return self
+    since: Day
+    until: Annotated[Day, not_before("since"), AfterValidator(_check_length)]
 
 
 class Calendar(BaseModel):

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy.orm import Session
 
-from service.core import audit, edits
+from service.core import edits
 from service.core.access.auth import Actor
+from service.core.audit import NO_CHANGES, Changes
 from service.core.database.clock import app_now
-from service.core.problems import Conflict, Invalid, Stale
+from service.core.problems import Conflict, Invalid, Stale, WrongFields
 from service.core.values.texts import to_e164
 from service.core.values.times import format_local_datetime
 from service.reservations.desk import queries, schemas
@@ -21,7 +21,6 @@ from service.reservations.flow.queries import call_order, case_of, lock_reservat
 from service.reservations.models import Plan, Reservation
 from service.reservations.outgoing.actions import delete_links
 from service.reservations.outgoing.message_texts import domestic_phone
-from service.reservations.rules import AREA
 from service.reservations.services.queries import active_plans
 from service.reservations.shops import queries as shops
 from service.reservations.state_machine import events as e
@@ -84,8 +83,12 @@ def accept_change(db: Session, by: Actor, code: str, new: schemas.Change) -> Non
             "依頼者に電話で説明し、承諾を得てから、「承諾を得ました」を選んでください。"
             "承諾されないときは、「承諾なし」で次の提携店への電話を再開できます。",
         )
-    _validate_future(new.starts_at, app_now(db))
-    plan = _plan(db, reservation, new.plan)
+    wrong = WrongFields()
+    with wrong.noted():
+        _validate_future(new.starts_at, app_now(db))
+    with wrong.noted():
+        plan = _plan(db, reservation, new.plan)
+    wrong.refuse()
     plan_changed = plan.id != reservation.plan_id
     price = new.price if new.price is not None else plan.price if plan_changed else reservation.price
     is_unchanged = not plan_changed and (new.starts_at, price) == (reservation.starts_at, reservation.price)
@@ -95,8 +98,8 @@ def accept_change(db: Session, by: Actor, code: str, new: schemas.Change) -> Non
             "日時もサイズも料金も、今の予約と同じです。承諾された内容に書き換えてください。"
             "ほかの変更（色など）だけのときは、その内容をメモに書いてください。",
         )
-    _store_changes(db, by, reservation, starts_at=new.starts_at, price=price, plan=plan)
-    _apply_event(db, by, reservation, e.ChangeAccepted(starts_at=new.starts_at, price=price), new.note)
+    changes = _store_changes(db, reservation, starts_at=new.starts_at, price=price, plan=plan)
+    _apply_event(db, by, reservation, e.ChangeAccepted(starts_at=new.starts_at, price=price), new.note, changes)
 
 
 def refuse_change(db: Session, by: Actor, code: str, new: schemas.Noted) -> None:
@@ -107,12 +110,17 @@ def refuse_change(db: Session, by: Actor, code: str, new: schemas.Noted) -> None
 def rearrange(db: Session, by: Actor, code: str, new: schemas.Rearrangement) -> None:
     """別の日時で探し直す: calls the service's current shops from the first one on."""
     reservation = _lock_version(db, code, new)
-    flow.validate_start_time(new.starts_at, app_now(db))
-    plan = _plan(db, reservation, new.plan)
+    wrong = WrongFields()
+    with wrong.noted():
+        flow.validate_start_time(new.starts_at, app_now(db))
+    with wrong.noted():
+        plan = _plan(db, reservation, new.plan)
+    wrong.refuse()
     price = plan.price if plan.id != reservation.plan_id else reservation.price
-    _store_changes(db, by, reservation, starts_at=new.starts_at, price=price, plan=plan)
+    changes = _store_changes(db, reservation, starts_at=new.starts_at, price=price, plan=plan)
     order = call_order(db, reservation.service_id)
-    _apply_event(db, by, reservation, e.Rearranged(starts_at=new.starts_at, price=price, order=order), new.note)
+    event = e.Rearranged(starts_at=new.starts_at, price=price, order=order)
+    _apply_event(db, by, reservation, event, new.note, changes)
 
 
 def send_link(db: Session, by: Actor, code: str, new: schemas.Noted) -> None:
@@ -128,10 +136,11 @@ def mail_link(db: Session, by: Actor, code: str, new: schemas.LinkByMail) -> Non
     reservation = _lock_version(db, code, new)
     if new.mail is None and not reservation.mail:
         raise Invalid.at_field("mail", "決済リンクを送るメールアドレスを入力してください。")
+    changes = NO_CHANGES
     if new.mail is not None and new.mail != reservation.mail:
-        before, reservation.mail = reservation.mail, new.mail
-        _audit(db, by, reservation, {"mail": before}, {"mail": new.mail})
-    _apply_event(db, by, reservation, e.CheckoutRetried(by_mail=True), new.note)
+        changes = {"mail": reservation.mail}, {"mail": new.mail}
+        reservation.mail = new.mail
+    _apply_event(db, by, reservation, e.CheckoutRetried(by_mail=True), new.note, changes)
 
 
 def cancel(db: Session, by: Actor, code: str, new: schemas.Cancellation) -> None:
@@ -206,9 +215,9 @@ def correct_customer(db: Session, by: Actor, code: str, new: schemas.CustomerCor
         new_mail="mail" in changed and not previous["mail"],
     )
     before, after = ({name: values[name] for name in changed} for values in (previous, corrected))
-    _audit(db, by, reservation, before, after | {"reason": new.reason.strip()})
     lines = [f"{_FIELD_LABELS[name]}: {_display(name, previous)} → {_display(name, corrected)}" for name in changed]
-    _apply_event(db, by, reservation, event, "\n".join([*lines, f"理由: {new.reason.strip()}"]))
+    changes = before, after | {"reason": new.reason.strip()}
+    _apply_event(db, by, reservation, event, "\n".join([*lines, f"理由: {new.reason.strip()}"]), changes)
 
 
 _FIELD_LABELS = {"customer_name": "お名前", "phone": "電話番号", "mail": "メールアドレス"}
@@ -238,8 +247,15 @@ def _lock_version(db: Session, code: str, new: edits.Edit) -> Reservation:
     return reservation
 
 
-def _apply_event(db: Session, by: Actor, reservation: Reservation, event: Event, note: str) -> None:
-    outcome = flow.apply_event(db, reservation, event, source="operator", by=by, note=note.strip())
+def _apply_event(
+    db: Session,
+    by: Actor,
+    reservation: Reservation,
+    event: Event,
+    note: str,
+    changes: Changes = NO_CHANGES,
+) -> None:
+    outcome = flow.apply_event(db, reservation, event, source="operator", by=by, note=note.strip(), changes=changes)
     if outcome.ignored is not None:
         state_label = outcome.case.state.label
         raise Conflict(
@@ -267,10 +283,8 @@ def _validate_future(starts_at: datetime, now: datetime) -> None:
     raise Invalid.at_field("starts_at", f"これから{LONGEST_NOTICE.days}日先までの日時を指定してください。")
 
 
-def _store_changes(
-    db: Session, by: Actor, reservation: Reservation, *, starts_at: datetime, price: int, plan: Plan
-) -> None:
-    """Stores the plan, which is not part of the case, and writes the differences to the audit log."""
+def _store_changes(db: Session, reservation: Reservation, *, starts_at: datetime, price: int, plan: Plan) -> Changes:
+    """Stores the plan, which is not part of the case; returns the differences."""
     previous_plan = db.get_one(Plan, reservation.plan_id)
     before = {
         "starts_at": format_local_datetime(reservation.starts_at),
@@ -280,9 +294,4 @@ def _store_changes(
     after = {"starts_at": format_local_datetime(starts_at), "price": price, "plan": plan.name}
     reservation.plan_id = plan.id
     changed = [name for name in after if before[name] != after[name]]
-    if changed:
-        _audit(db, by, reservation, {name: before[name] for name in changed}, {name: after[name] for name in changed})
-
-
-def _audit(db: Session, by: Actor, reservation: Reservation, before: dict[str, Any], after: dict[str, Any]) -> None:
-    audit.record(db, by, "update", AREA.name, "reservation", reservation.code, before=before, after=after)
+    return {name: before[name] for name in changed}, {name: after[name] for name in changed}

@@ -8,7 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.core.edits import Edit
+from service.core.values.periods import not_before
 from service.core.values.texts import (
+    LOWER_CODE,
     NO_NUL,
     ONE_LINE,
     Day,
@@ -25,7 +27,7 @@ from service.reservations.state_machine.states import Answer, State, Task
 Text = Annotated[str, Field(min_length=1, max_length=1000, pattern=NO_NUL), NotBlank]
 Reason = Annotated[str, Field(min_length=1, max_length=500, pattern=NO_NUL), NotBlank]
 NoteText = Annotated[str, Field(max_length=500, pattern=NO_NUL)]
-Code = Annotated[str, Field(min_length=1, max_length=30, pattern=r"^[a-z0-9-]+$")]
+Code = Annotated[str, Field(min_length=1, max_length=30, pattern=LOWER_CODE)]
 Price = Annotated[int, Field(ge=50, le=9_999_999)]
 
 
@@ -39,7 +41,7 @@ class ReservationFilters(BaseModel):
     shop_id: RecordId | None = None
     needs_people: bool | None = None
     since: Day | None = None
-    until: Day | None = None
+    until: Annotated[Day | None, not_before("since")] = None
     sort: Annotated[str, Field(max_length=50)] = "-created_at"
 
 

@@ -171,7 +171,7 @@ def send(transaction: OpenTransaction, by: Actor, report_id: int, new: schemas.S
         with transaction() as db:
             report = _get_finished(db, report_id, new.version, lock=True)
             if pdf_file is not None:
-                file = records.add(db, by, pdf_file)
+                file = records.add(db, by, pdf_file, is_audited=False)
                 records.attach_generated(db, file)
                 db.flush()
                 report.pdf_id = file.id

@@ -16,7 +16,7 @@ from service.core.access.throttle import Limit
 from service.core.database.clock import app_now
 from service.core.holidays import calendar_named
 from service.core.outbox import queue
-from service.core.problems import Conflict, Invalid, Stale
+from service.core.problems import Conflict, Invalid, Stale, WrongFields
 from service.core.values.times import format_local_datetime
 from service.reservations.enquiries import queries, rules, schemas
 from service.reservations.enquiries.models import Enquiry, EnquiryEvent
@@ -50,21 +50,25 @@ def register(db: Session, by: Actor, new: schemas.NewEnquiry) -> Enquiry:
     """
     now = app_now(db)
     received_at = new.received_at or now
+    wrong = WrongFields()
     if received_at > now:
-        raise Invalid.at_field("received_at", _FUTURE_MESSAGE)
+        wrong.add("received_at", _FUTURE_MESSAGE)
     if new.way is not None and not new.outcome.strip():
-        raise Invalid.at_field("outcome", "どのように対応したかを入力してください。")
+        wrong.add("outcome", "どのように対応したかを入力してください。")
+    with wrong.noted():
+        ids = _look_up_ids(db, new.reservation, new.shop)
+    wrong.refuse()
     enquiry = _create(db, new, received_at, new.channel, new.level, by.name[:100])
     enquiry.faq = new.faq.value
-    enquiry.reservation_id, enquiry.shop_id = _look_up_ids(db, new.reservation, new.shop)
+    enquiry.reservation_id, enquiry.shop_id = ids
     _record_event(db, enquiry, "received", by, None)
     values = new.model_dump(mode="json", exclude={"content"}, exclude_defaults=True)
-    audit.record(db, by, "create", AREA.name, SUBJECT, enquiry.id, after=values)
     if new.channel is Channel.PHONE and new.was_answered:
         enquiry.status, enquiry.owner_id = Status.WORKING, by.user_id
         _record_first_response(db, enquiry, by, received_at)
     if new.way is not None:
         _resolve(db, by, enquiry, new.way, new.outcome)
+    audit.record(db, by, "create", AREA.name, SUBJECT, enquiry.id, after=values | {"status": enquiry.status})
     return enquiry
 
 
@@ -219,7 +223,10 @@ def resolve(db: Session, by: Actor, enquiry_id: int, new: schemas.Resolution) ->
     enquiry = _lock_open(db, enquiry_id, new)
     if new.faq is not None:
         enquiry.faq = new.faq.value
+    before = {"status": enquiry.status}
     _resolve(db, by, enquiry, new.way, new.outcome)
+    after = {"status": Status.RESOLVED, "way": new.way, "outcome": new.outcome, "faq": enquiry.faq}
+    audit.record(db, by, "status_change", AREA.name, SUBJECT, enquiry.id, before=before, after=after)
 
 
 def reopen(db: Session, by: Actor, enquiry_id: int, new: schemas.Reopening) -> None:
@@ -313,14 +320,15 @@ def _create(
 
 def _look_up_ids(db: Session, reservation: str, shop: str) -> tuple[int | None, int | None]:
     """The ids of the reservation and the shop by their codes. Raises Invalid for an unknown code."""
+    wrong = WrongFields()
     reservation_id = reservation_id_by_code(db, reservation) if reservation else None
     if reservation and reservation_id is None:
-        raise Invalid.at_field(
-            "reservation", f"予約ID「{reservation}」の予約は見つかりません。予約一覧で確認してください。"
-        )
+        message = f"予約ID「{reservation}」の予約は見つかりません。予約一覧で確認してください。"
+        wrong.add("reservation", message)
     shop_id = queries.shop_id_by_code(db, shop) if shop else None
     if shop and shop_id is None:
-        raise Invalid.at_field("shop", f"提携店ID「{shop}」の提携店は見つかりません。提携店の一覧で確認してください。")
+        wrong.add("shop", f"提携店ID「{shop}」の提携店は見つかりません。提携店の一覧で確認してください。")
+    wrong.refuse()
     return reservation_id, shop_id
 
 
@@ -353,15 +361,13 @@ def _record_first_response(db: Session, enquiry: Enquiry, by: Actor, at: datetim
 
 
 def _resolve(db: Session, by: Actor, enquiry: Enquiry, way: rules.Way, outcome: str) -> None:
-    now, before = app_now(db), enquiry.status
+    now = app_now(db)
     enquiry.status, enquiry.way, enquiry.outcome = Status.RESOLVED, way.value, outcome
     enquiry.resolved_at, enquiry.resolved_by = now, by.name[:100]
     enquiry.resolution_minutes = rules.working_minutes(enquiry.received_at, now, calendar_named(db, rules.CALENDAR))
     enquiry.owner_id = enquiry.owner_id or by.user_id
     enquiry.version += 1
     _record_event(db, enquiry, "resolved", by, f"{way.label}\n{outcome}")
-    after = {"status": Status.RESOLVED, "way": way, "outcome": outcome, "faq": enquiry.faq}
-    audit.record(db, by, "status_change", AREA.name, SUBJECT, enquiry.id, before={"status": before}, after=after)
 
 
 def _set_owner(db: Session, by: Actor, enquiry: Enquiry, user_id: int, kind: str, name: str) -> None:

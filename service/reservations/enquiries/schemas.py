@@ -11,8 +11,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from service.core.edits import Edit, change_of
 from service.core.values import phones
+from service.core.values.messages import WrongField
+from service.core.values.periods import not_before
 from service.core.values.targets import State as Target
 from service.core.values.texts import (
+    ASSIGNEE,
     NO_NUL,
     ONE_LINE,
     Day,
@@ -91,11 +94,11 @@ class EnquiryFilters(BaseModel):
     category: Category | None = None
     level: Level | None = None
     faq: Faq | None = None
-    owner: Annotated[str, Field(pattern="^(me|none|[1-9][0-9]{0,17})$")] | None = None
+    owner: Annotated[str, Field(pattern=ASSIGNEE)] | None = None
     unanswered: bool | None = None
     late: bool | None = None
     since: Day | None = None
-    until: Day | None = None
+    until: Annotated[Day | None, not_before("since")] = None
     q: Annotated[str, Field(max_length=100, pattern=NO_NUL)] | None = None
     sort: Annotated[str, Field(max_length=50)] = "due_at"
 
@@ -226,7 +229,7 @@ class NewEnquiry(BaseModel):
     @model_validator(mode="after")
     def _can_be_answered(self) -> Self:
         if not self.phone and not self.mail:
-            raise ValueError(NEEDS_CONTACT)
+            raise WrongField("mail", NEEDS_CONTACT)
         return self
 
 

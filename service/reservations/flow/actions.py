@@ -18,7 +18,7 @@ from service.core import audit
 from service.core.access.auth import Actor
 from service.core.database.clock import app_now
 from service.core.database.session import violates
-from service.core.problems import Conflict, Invalid
+from service.core.problems import Conflict, Invalid, WrongFields
 from service.core.values.phones import is_mobile
 from service.core.values.texts import to_e164
 from service.core.values.times import format_local_datetime
@@ -86,13 +86,20 @@ def create(
     same_key = own_requests.where(Reservation.client_request_id == client_request_id)
     if (existing := db.scalars(same_key).one_or_none()) is not None:
         return existing
-    number = normalize_phone(phone)
+    wrong = WrongFields()
+    with wrong.noted():
+        number = normalize_phone(phone)
+    with wrong.noted():
+        service, plan = _find_plan(db, service_code, plan_code)
+    if wrong:
+        with wrong.noted():
+            validate_start_time(starts_at, app_now(db))
+    wrong.refuse()
     # A repeated request waits for the first one while that is in progress.
     db.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": f"reservations {number}"})
     if (existing := db.scalars(same_key).one_or_none()) is not None:
         return existing
     now = app_now(db)
-    service, plan = _find_plan(db, service_code, plan_code)
     if duplicate := db.scalars(
         queries.duplicates(own_requests, number, service.id, starts_at, now - DUPLICATE_WINDOW)
     ).one_or_none():
@@ -155,9 +162,11 @@ def apply_event(
     by: Actor | None = None,
     note: str = "",
     now: datetime | None = None,
+    changes: audit.Changes = audit.NO_CHANGES,
 ) -> Outcome:
     """Applies an event to a reservation that this transaction has locked, and records it. An event that changes nothing
-    is recorded as well, with the reason (`Outcome.ignored`)."""
+    is recorded as well, with the reason (`Outcome.ignored`). `changes`: what else the user changed with it, before and
+    after, for the audit log."""
     before, now = queries.case_of(reservation), now or app_now(db)
     outcome = machine.apply(before, event, now)
     if outcome.ignored is None:
@@ -173,7 +182,7 @@ def apply_event(
     elif any(isinstance(effect, e.StopCall) for effect in outcome.effects):
         _wake_next_for_line(db, before.turn[-1], now)
     if by is not None:
-        _audit(db, reservation, by, event, before, outcome)
+        _audit(db, reservation, by, event, before, outcome, changes)
     return outcome
 
 
@@ -395,7 +404,15 @@ def _carry_out_and_record(
     db.flush()
 
 
-def _audit(db: Session, reservation: Reservation, by: Actor, event: Event, before: Case, outcome: Outcome) -> None:
+def _audit(
+    db: Session,
+    reservation: Reservation,
+    by: Actor,
+    event: Event,
+    before: Case,
+    outcome: Outcome,
+    changes: audit.Changes,
+) -> None:
     state_changed = before.state != outcome.case.state
     action: audit.Action = (
         "cancel"
@@ -404,8 +421,8 @@ def _audit(db: Session, reservation: Reservation, by: Actor, event: Event, befor
         if state_changed
         else "update"
     )
-    after = {"state": outcome.case.state.label, "event": EVENT_LABELS[event.kind]}
+    after = {**changes[1], "state": outcome.case.state.label, "event": EVENT_LABELS[event.kind]}
     if outcome.ignored is not None:
         after["reason"] = outcome.ignored
-    state = {"state": before.state.label}
-    audit.record(db, by, action, AREA.name, "reservation", reservation.code, before=state, after=after)
+    old = {**changes[0], "state": before.state.label}
+    audit.record(db, by, action, AREA.name, "reservation", reservation.code, before=old, after=after)

@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from service.core.database.clock import app_now
 from service.core.database.session import Db, Scopes, set_scopes
 from service.core.pages import forms, shell
+from service.core.values.texts import NO_NUL
 from service.reservations.flow import actions, queries, rules
 from service.reservations.models import Reservation
 from service.reservations.outgoing.actions import poll_payment_now
@@ -27,7 +28,7 @@ from service.reservations.state_machine.events import CancelAsked, LateCancelAsk
 AREA_SCOPES = Scopes(frozenset({AREA.name}))
 MAX_NOTE_LENGTH = 1000
 FormToken = Annotated[str, Form(max_length=200)]
-Note = Annotated[str, Form(max_length=MAX_NOTE_LENGTH, pattern=r"^[^\x00]*$")]
+Note = Annotated[str, Form(max_length=MAX_NOTE_LENGTH, pattern=NO_NUL)]
 
 router = APIRouter(include_in_schema=False)
 

@@ -11,9 +11,17 @@ from service.core.database.session import Db
 from service.core.http.problem_responses import refusals
 from service.core.reports.response import PDF_ANSWER, cached_pdf_response
 from service.core.resources import PathId
+from service.core.values.messages import described
 from service.reservations.guides import actions, queries, schemas
 
-Name = Annotated[str, Path(min_length=1, max_length=40, pattern="^[a-z-]+$")]
+Name = Annotated[
+    str,
+    Path(
+        min_length=1,
+        max_length=40,
+        pattern=described("^[a-z-]+$", "半角の小文字の英字・ハイフンで指定してください（例: first-steps）。"),
+    ),
+]
 Reader = Annotated[Actor, allow("reservations:guide:read")]
 router = APIRouter(prefix="/api/reservations", tags=["reservations"], responses=refusals(400, 401, 403, 422, 503))
 

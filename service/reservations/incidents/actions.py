@@ -13,7 +13,7 @@ from service.core.access.auth import Actor
 from service.core.database.clock import app_now
 from service.core.holidays import calendar_named
 from service.core.outbox import queue
-from service.core.problems import Conflict, Invalid, Stale
+from service.core.problems import Conflict, Invalid, Stale, WrongFields
 from service.core.settings import settings as core_settings
 from service.reservations.history import actor_name, event_values
 from service.reservations.incidents import queries, rules, schemas
@@ -29,9 +29,10 @@ SUBJECT = "incident"
 _FUTURE_MESSAGE = "これからの日時は指定できません。"
 
 
-def open_incident(db: Session, by: Actor, new: schemas.NewIncident) -> Incident:
+def open_incident(db: Session, by: Actor, new: schemas.NewIncident, proposal: str | None = None) -> Incident:
     """Opens an incident with the steps of its level and notifies Slack. A Critical one is also reported at once to
-    managers and to the operator on call. Raises Invalid when `detected_at` is in the future."""
+    managers and to the operator on call. `proposal`: what proposed it, for the audit log. Raises Invalid when
+    `detected_at` is in the future."""
     now = app_now(db)
     detected_at = new.detected_at or now
     if detected_at > now:
@@ -41,7 +42,8 @@ def open_incident(db: Session, by: Actor, new: schemas.NewIncident) -> Incident:
     db.add(incident)
     db.flush()
     _record_event(db, incident, "opened", by, new.level.label)
-    audit.record(db, by, "create", AREA.name, SUBJECT, incident.id, after=to_jsonable_python(values))
+    after = to_jsonable_python(values | ({"proposal": proposal} if proposal else {}))
+    audit.record(db, by, "create", AREA.name, SUBJECT, incident.id, after=after)
     _plan_steps(db, incident, now)
     detected = queries.marks(db, incident.id)[Mark.DETECTED]
     detected.done_at, detected.done_by = detected_at, by.name[:100]
@@ -290,9 +292,8 @@ def _refuse_stale(incident: Incident, version: int, yours: dict[str, Any]) -> No
 
 
 def _check_times(detected_at: datetime, recovered_at: datetime | None, now: datetime) -> None:
-    for name, value in (("detected_at", detected_at), ("recovered_at", recovered_at)):
-        if value is not None and value > now:
-            raise Invalid.at_field(name, _FUTURE_MESSAGE)
+    times = {"detected_at": detected_at, "recovered_at": recovered_at}
+    WrongFields((name, _FUTURE_MESSAGE) for name, at in times.items() if at is not None and at > now).refuse()
     if recovered_at is not None and recovered_at < detected_at:
         raise Invalid.at_field("recovered_at", "復旧日時は、発生日時より後の日時を指定してください。")
 

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.core.edits import Edit, change_of
+from service.core.values.periods import not_before
 from service.core.values.targets import State as Target
 from service.core.values.texts import NO_NUL, ONE_LINE, Day, Instant, NotBlank
 from service.reservations.history import HistoryEvent
@@ -26,7 +27,7 @@ class IncidentFilters(BaseModel):
     level: Level | None = None
     late: bool | None = None
     since: Day | None = None
-    until: Day | None = None
+    until: Annotated[Day | None, not_before("since")] = None
     q: Annotated[str, Field(max_length=100, pattern=NO_NUL)] | None = None
     sort: Annotated[str, Field(max_length=50)] = "-detected_at"
 

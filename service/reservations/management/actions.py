@@ -164,7 +164,7 @@ def send_report(db: Session, report_id: int, facts: Facts, pdf_file: Deposit) ->
     report = db.get_one(ManagementReport, report_id, with_for_update=True, populate_existing=True)
     if report.sent_at is not None:
         return False
-    file = records.add(db, SYSTEM, pdf_file)
+    file = records.add(db, SYSTEM, pdf_file, is_audited=False)
     records.attach_generated(db, file)
     report.pdf_id, report.sent_at, report.recipients = file.id, app_now(db), manager_mails(db)
     if report.recipients:

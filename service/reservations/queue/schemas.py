@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.core.edits import Edit
 from service.core.values.targets import State as Target
-from service.core.values.texts import NO_NUL, NotBlank, RecordId
+from service.core.values.texts import ASSIGNEE, NO_NUL, NotBlank, RecordId
 from service.reservations.desk.schemas import ReservationDetail
 from service.reservations.history import HistoryEvent
 from service.reservations.operations.rules import Priority
@@ -26,7 +26,7 @@ class OperationFilters(BaseModel):
     state: Annotated[str, Field(pattern="^(open|resolved|all)$")] = "open"
     priority: Priority | None = None
     kind: Task | None = None
-    owner: Annotated[str, Field(pattern="^(me|none|[1-9][0-9]{0,17})$")] | None = None
+    owner: Annotated[str, Field(pattern=ASSIGNEE)] | None = None
     late: bool | None = None
     q: Annotated[str, Field(max_length=100, pattern=NO_NUL)] | None = None
     sort: Annotated[str, Field(max_length=50)] = "due_at"

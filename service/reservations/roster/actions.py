@@ -13,7 +13,7 @@ from service.core import audit
 from service.core.access.auth import Actor
 from service.core.database.clock import app_now
 from service.core.edits import Edits
-from service.core.problems import Conflict, Invalid, Stale
+from service.core.problems import Conflict, Invalid, Stale, WrongFields
 from service.core.resources import Creatable
 from service.core.values.phones import is_mobile
 from service.core.values.times import format_local_datetime
@@ -32,9 +32,14 @@ class Shifts(Creatable[Shift]):
         """Raises Invalid for a user who cannot be on call, a number that cannot receive SMS or an invalid time;
         Conflict when it overlaps another shift."""
         _lock_roster(db)
-        queries.responder(db, new.user_id)
-        _check_phone(new.phone)
-        _check_time(db, new.starts_at, new.ends_at)
+        wrong = WrongFields()
+        with wrong.noted():
+            queries.responder(db, new.user_id)
+        with wrong.noted():
+            _check_phone(new.phone)
+        with wrong.noted():
+            _check_time(db, new.starts_at, new.ends_at)
+        wrong.refuse()
         return super().create(db, by, new)
 
     def change(self, db: Session, by: Actor, key: int, new: Any) -> None:
@@ -42,11 +47,16 @@ class Shifts(Creatable[Shift]):
         _lock_roster(db)
         shift = queries.get(db, key, lock=True)
         if new.version == shift.version:
-            if new.user_id is not None and new.user_id != shift.user_id:
-                queries.responder(db, new.user_id)
-            if new.phone is not None:
-                _check_phone(new.phone)
-            _check_time(db, new.starts_at or shift.starts_at, new.ends_at or shift.ends_at, exclude_id=shift.id)
+            wrong = WrongFields()
+            with wrong.noted():
+                if new.user_id is not None and new.user_id != shift.user_id:
+                    queries.responder(db, new.user_id)
+            with wrong.noted():
+                if new.phone is not None:
+                    _check_phone(new.phone)
+            with wrong.noted():
+                _check_time(db, new.starts_at or shift.starts_at, new.ends_at or shift.ends_at, exclude_id=shift.id)
+            wrong.refuse()
         self.edits.change(db, by, shift, new)
 
 

@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.core.audit.schemas import HistoryItem
 from service.core.edits import Edit, change_of
-from service.core.values.texts import NO_NUL, Name
+from service.core.values.texts import LOWER_CODE, NO_NUL, Name
 
 # Assistants refer to services and sizes by code.
-Code = Annotated[str, Field(min_length=1, max_length=30, pattern=r"^[a-z0-9-]+$")]
+Code = Annotated[str, Field(min_length=1, max_length=30, pattern=LOWER_CODE)]
 Description = Annotated[str, Field(max_length=500, pattern=NO_NUL)]
 # In yen; ¥50 is the minimum card charge.
 Price = Annotated[int, Field(ge=50, le=9_999_999)]

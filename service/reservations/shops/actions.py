@@ -7,6 +7,7 @@ of the same order do not overwrite each other.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import delete, insert, update
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from service.core import audit
 from service.core.access.auth import Actor
+from service.core.audit import NO_CHANGES, Changes
 from service.core.database.clock import app_now
 from service.core.edits import Edits
 from service.core.imports.kinds import ChangedRow, NewRow
@@ -58,24 +60,11 @@ class Shops(Resource[Shop]):
         current = {service_id: service for service_id, service in offered.items() if service.archived_at is None}
         try:
             change = new.model_copy(update={"services": None})
-            self.edits.change(db, by, shop, change, lambda after: self.check(db, shop, after))
+            parts = partial(_change_services, db, by, shop, current, new.services)
+            self.edits.change(db, by, shop, change, lambda after: self.check(db, shop, after), parts)
         except Stale as stale:
             _complete_stale(stale, shop, [*current], new)
             raise
-        if new.services is None or set(new.services) == current.keys():
-            return
-        locked = services.lock_services(db, {*current, *new.services})
-        added = _check_services(locked, [service_id for service_id in new.services if service_id not in current])
-        for service_id in current.keys() - set(new.services):
-            remaining = _remove_shops(queries.call_places(db, service_id), [shop.id])
-            _set_order(db, by, locked[service_id], remaining, [shop.id])
-        for service in added:
-            _append_shop(db, by, service, shop.id)
-        self.edits.touch(db, shop)
-        names = [service.name for service in current.values()], [locked[service_id].name for service_id in new.services]
-        audit.record(
-            db, by, "update", AREA.name, "shop", shop.id, before={"services": names[0]}, after={"services": names[1]}
-        )
 
     def set_archived(self, db: Session, by: Actor, key: int, archived: bool) -> None:
         """An archived shop is removed from the orders; a restored one comes last in them."""
@@ -97,6 +86,22 @@ SHOPS = Shops(
     schemas.ShopChange,
     schemas.NewShop,
 )
+
+
+def _change_services(
+    db: Session, by: Actor, shop: Shop, current: Mapping[int, Service], wanted: Sequence[int] | None
+) -> Changes:
+    if wanted is None or set(wanted) == current.keys():
+        return NO_CHANGES
+    locked = services.lock_services(db, {*current, *wanted})
+    added = _check_services(locked, [service_id for service_id in wanted if service_id not in current])
+    for service_id in current.keys() - set(wanted):
+        remaining = _remove_shops(queries.call_places(db, service_id), [shop.id])
+        _set_order(db, by, locked[service_id], remaining, [shop.id])
+    for service in added:
+        _append_shop(db, by, service, shop.id)
+    before = [service.name for service in current.values()]
+    return {"services": before}, {"services": [locked[service_id].name for service_id in wanted]}
 
 
 def _complete_stale(stale: Stale, shop: Shop, service_ids: list[int], new: Any) -> None:
@@ -179,20 +184,22 @@ def reimport_shops(db: Session, by: Actor, changes: Sequence[ChangedRow]) -> Non
     labels = _service_labels(db)
     for row in changes:
         shop = queries.get(db, row.id, lock=True)
-        SHOPS.edits.change(
-            db, by, shop, schemas.ShopChange(version=shop.version, **{name: row.after[name] for name in OWN_FIELDS})
-        )
         before, after = row.before["services"], row.after["services"]
+        written = {"services": format_places(before, labels)}, {"services": format_places(after, labels)}
+        change = schemas.ShopChange(version=shop.version, **{name: row.after[name] for name in OWN_FIELDS})
+        SHOPS.edits.change(db, by, shop, change, parts=partial(_written, written))
         if before == after:
             continue
-        SHOPS.edits.touch(db, shop)
-        written = [{"services": format_places(places, labels)} for places in (before, after)]
-        audit.record(db, by, "update", AREA.name, "shop", shop.id, before=written[0], after=written[1])
         for code, place in after.items():
             places_by_code.setdefault(code, {})[shop.id] = place
         for code in before.keys() - after.keys():
             removed.setdefault(code, []).append(shop.id)
     _set_places(db, by, places_by_code, removed)
+
+
+def _written(changes: Changes) -> Changes:
+    """The places of a file are stored below, for all shops together."""
+    return changes
 
 
 def _service_labels(db: Session) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from service.core.edits import Edit, change_of
 from service.core.values import phones
 from service.core.values.hours import opens_before_it_closes
-from service.core.values.texts import NO_NUL, ONE_LINE, Name, NotBlank, RecordId
+from service.core.values.texts import CODE, NO_NUL, ONE_LINE, MailOrEmpty, Name, NotBlank, RecordId
 from service.reservations.shops.rules import ALL_DAYS_CLOSED, CLOSES_BEFORE_OPENING
 
 
@@ -26,11 +26,10 @@ def _check_unique(keys: list[int]) -> list[int]:
     return keys
 
 
-Code = Annotated[str, Field(min_length=1, max_length=30, pattern=r"^[A-Za-z0-9_-]+$")]
+Code = Annotated[str, Field(min_length=1, max_length=30, pattern=CODE)]
 # In any notation; stored as +81….
 Phone = Annotated[str, Field(min_length=1, max_length=30, pattern=ONE_LINE), AfterValidator(phones.e164)]
 # May be empty: a shop without a mail address is informed by phone.
-ShopMail = Annotated[str, Field(max_length=254, pattern=r"^([^@\s\x00]+@[^@\s\x00]+\.[^@\s\x00]+)?$")]
 Contact = Annotated[str, Field(max_length=100, pattern=ONE_LINE), AfterValidator(str.strip)]
 Note = Annotated[str, Field(max_length=1000, pattern=NO_NUL)]
 # ISO: 1 is Monday.
@@ -47,7 +46,7 @@ class ShopValues(BaseModel):
     code: Code
     name: Name
     phone: Phone
-    mail: ShopMail = ""
+    mail: MailOrEmpty = ""
     contact_name: Contact = ""
     note: Note = ""
     opens_at: time = time(9)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from service.core.values.messages import described
 from service.reservations.shops.schemas import Called
 from service.reservations.simulation.rules import Trust
 
@@ -16,7 +17,18 @@ class Wanted(BaseModel):
     searches are read."""
 
     months: Annotated[int, Field(ge=1, le=24)] = 12
-    order: Annotated[str, Field(max_length=2000, pattern=r"^[0-9]{1,18}(,[0-9]{1,18})*$")] | None = None
+    order: (
+        Annotated[
+            str,
+            Field(
+                max_length=2000,
+                pattern=described(
+                    r"^[0-9]{1,18}(,[0-9]{1,18})*$", "提携店の番号を、カンマで区切って指定してください（例: 3,1,2）。"
+                ),
+            ),
+        ]
+        | None
+    ) = None
 
 
 class ScoreItem(BaseModel):

@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from service.core.database.clock import app_now
 from service.core.database.session import Db, Scopes, set_scopes
 from service.core.pages import forms, shell
+from service.core.values.texts import NO_NUL
 from service.core.values.times import format_local_datetime
 from service.reservations.rules import AREA
 from service.reservations.rules import SURVEY_PATH as PATH
@@ -22,7 +23,7 @@ from service.reservations.surveys.rules import Quarter
 WHOLE_AREA = Scopes(frozenset({AREA.name}))
 FormToken = Annotated[str, Form(max_length=200)]
 Stars = Annotated[str, Form(max_length=5)]
-Comment = Annotated[str, Form(max_length=2 * rules.MAX_COMMENT_LENGTH, pattern=r"^[^\x00]*$")]
+Comment = Annotated[str, Form(max_length=2 * rules.MAX_COMMENT_LENGTH, pattern=NO_NUL)]
 
 router = APIRouter(include_in_schema=False)
 

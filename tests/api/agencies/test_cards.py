@@ -280,8 +280,8 @@ def test_the_code_goes_in_the_very_transaction_in_which_a_request_ends(
         if target is Status.CANCELLED:
             requests.cancel(db, olga, request, "取り消し")
         else:
-            requests.set_site_status(db, olga, request, sites(db, request)[0], target)
-            requests.update_status(db, olga, request)
+            requests.set_site_status(db, request, sites(db, request)[0], target)
+            requests.update_status(db, request)
         card = queries.find(db, corporation.id)
         assert card is not None
         assert (card.has_code, card.has_number, card.purge_at is not None) == (False, True, True)

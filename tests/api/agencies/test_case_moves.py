@@ -129,7 +129,7 @@ def test_a_request_is_what_its_sites_add_up_to(
         site = scene.site(team.db, request, status)
         if status is D:
             scene.deficiency(team.db, request, team.olga, site=site)
-    actions.update_status(team.db, team.acting(team.olga), request)
+    actions.update_status(team.db, request)
     team.db.commit()
 
     shown = team.sign_in(team.olga).get(f"/api/agencies/cases/{request.id}").json()

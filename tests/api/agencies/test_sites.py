@@ -119,8 +119,8 @@ def test_a_site_is_filled_in_and_stored_in_one_format(olga: TestClient, case: Re
         ("power_supplier_type", "98", "選び直して"),
         ("option_plans", ["OPT999999"], "選び直して"),
         ("note", f"カードは{CARD}です", "カード番号"),
-        ("moving_in_date", "1700-01-01", "1900-01-01以上"),
-        ("power_branch_name", "渋谷\n店", "使えない文字"),
+        ("moving_in_date", "1700-01-01", "1900-01-01以降"),
+        ("power_branch_name", "渋谷\n店", "1行で入力"),
         ("status", "entered", "使えない項目"),
     ],
 )
@@ -219,7 +219,9 @@ def test_images_are_tied_to_sites_and_untied(olga: TestClient, case: Request, te
     assert [image["site_id"] for image in olga.get(path(case, "/images")).json()["items"]] == [site["id"], None]
     query = select(AuditEntry).where(AuditEntry.subject == "image", AuditEntry.action == "update")
     changes = team.db.scalars(query.order_by(AuditEntry.id))
-    assert [entry.after for entry in changes] == [{"site_id": site["id"]}, {"site_id": site["id"]}, {"site_id": None}]
+    assert [entry.after for entry in changes] == [{"site_id": site["id"]}, {"site_id": None}]
+    added = select(AuditEntry.after).where(AuditEntry.subject == "site", AuditEntry.action == "create")
+    assert [entry and entry["images"] for entry in team.db.scalars(added)] == [[images[0].file_name]]
 
 
 def test_an_image_that_was_tied_elsewhere_meanwhile_stays_there(olga: TestClient, case: Request, team: Scene) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from service.core import audit
 from service.core.access.auth import Actor
 from service.core.audit import AuditEntry, search, table, words
-from service.core.audit.schemas import Change
+from service.core.audit.schemas import Change, Filters
 from service.core.database.clock import real_now
 from service.core.database.paging import write_cursor
 from service.core.exports import answers
@@ -76,8 +76,20 @@ def test_an_entry_says_in_words_who_did_what_and_what_changed(db: Session, admin
     assert (entry["area_title"], entry["action_title"], entry["subject_title"]) == ("端末管理", "変更", "顧客企業")
     assert entry["subject_id"] == "7"
     assert entry["changes"] == [
-        {"field": "company_name", "title": "会社名", "before": "ABC商事", "after": "ABC商会"},
-        {"field": "api_token", "title": "api_token", "before": None, "after": "********"},
+        {
+            "field": "company_name",
+            "title": "会社名",
+            "before": "ABC商事",
+            "after": "ABC商会",
+            "text": "会社名: ABC商事 → ABC商会",
+        },
+        {
+            "field": "api_token",
+            "title": "api_token",
+            "before": None,
+            "after": "********",
+            "text": "api_token: ********",
+        },
     ]
 
 
@@ -97,7 +109,7 @@ def test_the_query_itself_filters_by_area_too(db: Session) -> None:
     audit.record(db, "demo", "create", "fleet", "terminal", 2)
     audit.record(db, acting(db, "charlie"), "login", "core", "user", 3)
 
-    page = search.page(db, frozenset({"fleet"}), search.Filters(), 50, None)
+    page = search.page(db, frozenset({"fleet"}), Filters(), 50, None)
 
     assert [entry.area for entry in page.items] == ["fleet"]
     assert page.total == 1
@@ -216,12 +228,12 @@ def test_changes_are_listed_field_by_field_and_by_path() -> None:
     after = {"name": "A", "address": {"city": "神戸", "zip": "530"}, "tags": ["x", "y"], "open": False, "same": 1}
 
     assert search.changes(before, after, {"address": "住所", "city": "市"}) == [
-        Change("address.city", "住所・市", "大阪", "神戸"),
-        Change("tags", "tags", "x", "x、y"),
-        Change("open", "open", "はい", "いいえ"),
+        Change("address.city", "住所・市", "大阪", "神戸", "住所・市: 大阪 → 神戸"),
+        Change("tags", "tags", "x", "x、y", "tags: x → x、y"),
+        Change("open", "open", "はい", "いいえ", "open: はい → いいえ"),
     ]
-    assert search.changes(None, {"name": "B"}, {}) == [Change("name", "name", None, "B")]
-    assert search.changes({"name": "B"}, None, {}) == [Change("name", "name", "B", None)]
+    assert search.changes(None, {"name": "B"}, {}) == [Change("name", "name", None, "B", "name: B")]
+    assert search.changes({"name": "B"}, None, {}) == [Change("name", "name", "B", None, "name: B → –")]
 
 
 def test_an_entry_is_in_the_partition_of_its_tokyo_month(db: Session) -> None:
@@ -250,9 +262,29 @@ def test_the_audit_log_is_exported_as_it_is_on_the_screen(db: Session, admin: Te
     header, login, change = export(admin)
 
     assert header == ["日時", "業務", "操作者", "氏名", "操作", "対象", "対象のID", "変更内容", "接続元"]
-    assert login[1:6] == ["共通", "bob", "bob さん", "ログイン", "ユーザー"]
+    assert login[1:6] == ["共通", "bob", "bob さん", "ログイン", "ユーザー bob さん"]
     assert change[0] == "2026/11/20 09:05:07"
-    assert change[1:] == ["端末管理", "demo", "", "変更", "端末", "7", "会社名: ABC商事 → ABC商会", ""]
+    assert change[1:] == ["端末管理", "demo", "", "変更", "端末 7（削除済み）", "7", "会社名: ABC商事 → ABC商会", ""]
+
+
+def test_things_and_people_are_named_and_the_file_says_the_same(db: Session, admin: TestClient) -> None:
+    bob = acting(db, "bob", fleet="operator")
+    terminal = factories.terminal(db, factories.customer(db, "ABC商事"), store_name="新宿店 レジ2番")
+    incident_id = factories.alert(db, terminal).incident_id
+    after = {"assignee_id": bob.user_id, "acknowledged": True, "terminal_ids": [terminal.id], "day": "2026-11-21"}
+    audit.record(db, bob, "update", "fleet", "incident", incident_id, before={"assignee_id": None}, after=after)
+
+    [entry] = items(admin, subject="incident", actor="bob")
+    [row] = export(admin, subject="incident", actor="bob")[1:]
+
+    assert entry["target"] == "ABC商事 新宿店 レジ2番の障害"
+    assert {change["text"] for change in entry["changes"]} == {
+        "担当者: bob さん",
+        "初動確認: はい",
+        f"端末: ABC商事 新宿店 レジ2番（{terminal.serial_number}）",
+        "日付: 2026/11/21（土）",
+    }
+    assert (row[5], row[7].split("\n")) == (entry["target"], [change["text"] for change in entry["changes"]])
 
 
 def test_an_export_follows_the_filters_and_is_audited_itself(db: Session, admin: TestClient) -> None:
@@ -266,8 +298,8 @@ def test_an_export_follows_the_filters_and_is_audited_itself(db: Session, admin:
     assert {change["title"]: change["after"] for change in entry["changes"]} == {
         "件数": "1",
         "形式": "CSV",
-        "条件・期間の始まり": "2026-01-01",
-        "条件・対象": "customer",
+        "条件・期間の始まり": "2026/1/1（木）",
+        "条件・対象": "顧客企業",
     }
 
 
@@ -326,7 +358,7 @@ def test_a_long_audit_log_is_read_in_chunks(db: Session) -> None:
     )
     tracemalloc.start()
     try:
-        rows = table.rows(db, {"fleet"}, search.Filters(subject="terminal"))
+        rows = table.rows(db, {"fleet"}, Filters(subject="terminal"))
         next(rows)
         cursors = db.execute(text("SELECT count(*) FROM pg_cursors WHERE statement LIKE '%audit_entries%'")).scalar()
         count = 1 + sum(1 for _ in rows)

@@ -18,7 +18,7 @@ from service.core import sweeps
 from service.core.access.identity import Membership, User, open_session
 from service.core.database.clock import app_clock
 from service.core.database.session import NO_SCOPES, Scopes, transaction
-from service.core.http.idempotency import HEADER, KEY_LIFETIME, REPLAYED_HEADER, Answer
+from service.core.http.idempotency import HEADER, INVALID_KEY, KEY_LIFETIME, REPLAYED_HEADER, Answer
 from service.fleet.models import Customer
 from tests import people
 from tests.conftest import Service
@@ -137,9 +137,7 @@ def test_a_key_that_is_no_uuid_is_refused(admin: TestClient, db: Session) -> Non
     answer = post(admin, "once")
 
     assert answer.status_code == 422
-    assert answer.json()["errors"] == [
-        {"field": HEADER, "message": "送信番号（Idempotency-Key）はUUIDで指定してください。"}
-    ]
+    assert answer.json()["errors"] == [{"field": HEADER, "message": INVALID_KEY}]
     assert customers(db) == 0
 
 

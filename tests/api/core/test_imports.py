@@ -129,7 +129,7 @@ def test_every_error_names_row_and_column_and_nothing_can_be_run(environment: En
     result = preview(client, draft)
     assert [f"{error['row']}行目 {error['field']}: {error['message']}" for error in result["errors"]] == [
         "5行目 設置日: 日付として読み取れません。2026/11/21 の形で入力してください。",
-        "5行目 シリアル番号: 使えない文字が含まれているか、形式が正しくありません。",
+        "5行目 シリアル番号: 半角の英数字で始まる、英数字・ハイフンで入力してください（例: TC200-000042）。",
         "6行目 シリアル番号: 2行目と同じ「TC200-0001」ですが、内容が違います。どちらかを削除してください。",
         "7行目 シリアル番号: 必須の項目です。",
         "8行目 顧客企業: 「知らない会社」という顧客企業は登録されていません。先に顧客企業を登録してください。",

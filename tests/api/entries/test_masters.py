@@ -88,7 +88,7 @@ def test_users_of_only_an_archived_nursery_have_no_access_until_it_is_restored(
     assert while_closed[1] in (401, 403)
     assert log_in_status() == 200
     assert entry is not None
-    assert entry.after == {"archived": True, "sessions_ended": 2}
+    assert entry.after == {"archived": True, "sessions_ended": 2, "stations_ended": 0}
 
 
 def test_a_nurserys_own_administrator_neither_creates_nor_changes_nor_sees_another(

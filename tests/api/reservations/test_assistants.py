@@ -77,7 +77,7 @@ def get_status(db: Session, reservation: Reservation) -> dict[str, Any]:
         ({"phone": "03-1234-5678"}, "この番号はSMSを受け取れません"),
         ({"starts_at": "2031-01-15T03:00"}, "hours_confirmed を true にして、もう一度"),
         ({"customer_name": " "}, "customer_name: 空白以外の文字を入力してください。"),
-        ({"mail": "nowhere"}, "mail: 使えない文字が含まれているか、形式が正しくありません。"),
+        ({"mail": "nowhere"}, "mail: メールアドレスを、半角の英数字と @ で入力してください（例: hanako@example.jp）。"),
         ({"notes": "窓際で"}, "notes: 使えない項目です。"),
         ({"wishes": "あ" * 501}, "wishes: 500文字以内で入力してください。"),
     ],

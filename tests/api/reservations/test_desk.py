@@ -143,9 +143,9 @@ def test_another_time_restarts_the_shop_search(olivia: TestClient, db: Session) 
 
     assert (updated["state"], updated["price"], updated["plan_name"]) == ("calling", 8800, "L（約30本）")
     assert datetime.fromisoformat(updated["starts_at"]) == later
-    entry = db.scalars(select(AuditEntry).where(AuditEntry.action == "update").order_by(AuditEntry.id.desc())).first()
+    entry = db.scalars(select(AuditEntry).order_by(AuditEntry.id.desc())).first()
     assert entry is not None
-    assert (entry.before or {})["plan"] == "M（約20本）"
+    assert ((entry.before or {})["plan"], (entry.before or {})["state"]) == ("M（約20本）", "全店舗NG")
     assert (entry.after or {})["price"] == 8800
 
 

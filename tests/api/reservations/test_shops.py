@@ -62,7 +62,7 @@ def test_a_shop_has_the_usual_hours_and_its_number_is_stored_for_dialling(sign_i
         ({"code": "店1"}, "code"),
         ({"name": "　"}, "name"),
         ({"mail": "ginza"}, "mail"),
-        ({"opens_at": "20:00", "closes_at": "09:00"}, ""),
+        ({"opens_at": "20:00", "closes_at": "09:00"}, "closes_at"),
         ({"closed_weekdays": [1, 2, 3, 4, 5, 6, 7]}, "closed_weekdays"),
         ({"closed_weekdays": [8]}, "closed_weekdays.0"),
         ({"services": [999999]}, "services"),

@@ -1,5 +1,5 @@
-"""Every write is in the audit log (`tests/audited.py` checks that for each answer), and a request that is posted
-twice under one idempotency key is done once: on every route that a user with a session may write to."""
+"""Every write is in the audit log, in words (`tests/audited.py` checks for each answer that it is there), and a request
+that is posted twice under one idempotency key is done once: on every route that a user with a session may write to."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from service.core.areas import AREAS
+from service.core.audit import search
+from service.core.audit.schemas import Filters
 from service.core.http.idempotency import HEADER, REPLAYED_HEADER
 from tests.api.walks.walk import LEFT_OUT, Operation, Walker, bodies, operations
+from tests.audit_words import raw_parts
 
 # A whole walk is one transaction, and the server counts its changes. What it notes about a session is not counted.
 CHANGES = text(
@@ -50,6 +54,10 @@ def test_what_is_written_is_audited_and_a_repeat_changes_nothing(
     # Without the areas most writes are to users, and a walker that ends its own session can write no more.
     possible = [operation for operation in writing if HEADER in operation.parameter_names]
     assert len(repeated) >= (1 if LEFT_OUT else min(MIN_REPEATED, len(possible) // 4)), repeated
+    # Those of the demo, too.
+    entries = search.all_entries(db, {*AREAS}, Filters())
+    raw = sorted({part for entry in entries for part in raw_parts(entry)})
+    assert not raw, "\n".join(raw)
 
 
 def _was_written(db: Session, walkers: list[Walker], operation: Operation, user_count: int, row_count: int) -> bool:

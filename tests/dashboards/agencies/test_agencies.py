@@ -95,7 +95,7 @@ def test_an_agency_is_registered_and_its_complaints_stand_at_their_fields(page: 
 
     fill(page, new, name="株式会社BBB代理店", code="AAA", mail_address="sato")
     press(page, f"{new}.submit")
-    assert "使えない文字が含まれているか、形式が正しくありません。" in texts(page)
+    assert "メールアドレスを、半角の英数字と @ で入力してください（例: hanako@example.jp）。" in texts(page)
 
     fill(page, new, mail_address="sato@example.com")
     press(page, f"{new}.submit")
