@@ -13,7 +13,7 @@ from dashboards.session import has_permission
 from dashboards.ui import columns, confirm, details, dialogs, filters, flash, live, tables, times
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
-from dashboards.ui.links import link
+from dashboards.ui.links import link, mail, telephone
 from dashboards.ui.live import refreshing
 from dashboards.ui.status import Status
 from dashboards.ui.text import plain
@@ -131,6 +131,8 @@ def drawer(row: AgenciesAgencyItem) -> None:
         details.facts(
             {
                 **{label: values[name] for name, label in AGENCY.labels.items() if name != "name"},
+                AGENCY.labels["phone"]: telephone(row["phone"]),
+                AGENCY.labels["mail_address"]: mail(row["mail_address"]),
                 "所属営業担当数": f"{row['sales_count']:,}人",
                 "代理店ID": row["id"],
                 "作成日時": times.stamp(row["created_at"]),

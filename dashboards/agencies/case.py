@@ -206,7 +206,7 @@ def side_panel(
     if case["remarks"]:
         with st.container(border=True, gap="xxsmall", key="case.remarks"):
             st.markdown("**営業担当者の備考**")
-            st.markdown("  \n".join(plain(line) for line in case["remarks"].splitlines()))
+            details.free_text(case["remarks"])
     unread = sum(comment["is_unread"] for comment in comments)
     images_tab, corporation_tab, comments_tab = st.tabs(
         [
@@ -232,7 +232,7 @@ def corporation(data: Row) -> None:
 def _facts(data: Row, master_data: Masters) -> None:
     for title, fields in corporation_words.SECTIONS.items():
         shown = {
-            corporation_words.LABELS[name]: corporation_words.display_value(name, data[name], master_data)
+            corporation_words.LABELS[name]: corporation_words.fact(name, data[name], master_data)
             for name in fields
             if name in data and (data[name] not in ("", None) or name == "billing_address_same")
         }

@@ -12,7 +12,7 @@ from dashboards import session
 from dashboards.agencies import case_words, site_shown
 from dashboards.client import ApiProblem
 from dashboards.contract.agencies import CaseDetail, CommentItem, SitesSiteItem, Viewers
-from dashboards.ui import cache, confirm, dialogs, feedback, flash, forms, times
+from dashboards.ui import cache, confirm, details, dialogs, feedback, flash, forms, times
 from dashboards.ui.idempotency import button_idempotency_key
 from dashboards.ui.text import plain, small
 
@@ -199,7 +199,7 @@ def comments(path: str, rows: Sequence[CommentItem], sites: Sequence[SitesSiteIt
     for row in rows:
         with st.container(border=True, gap="xxsmall"):
             st.markdown(_comment_head(row, names))
-            st.markdown("  \n".join(plain(line) for line in row["message"].splitlines()))
+            details.free_text(row["message"])
 
 
 def _comment_head(comment: CommentItem, names: Mapping[int, str]) -> str:

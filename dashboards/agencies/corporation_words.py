@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from dashboards.agencies.words import titles
 from dashboards.contract.agencies import FIELDS, Masters
 from dashboards.ui import times
+from dashboards.ui.links import mail, telephone
 
 PATH = "/api/agencies/corporations"
 Values = Mapping[str, Any]
@@ -105,6 +106,7 @@ CODE_LISTS = {
     "payment_certificate": "payment_certificate",
     "sales_channel_id": "sales_channel",
 }
+LINKS: Mapping[str, Callable[[str], str]] = {"phone1": telephone, "phone2": telephone, "mail_address": mail}
 SAME, ELSEWHERE = "契約者住所と同じ", "別の住所に送る"
 # A company and a trade have one name, a person has two. "": the field is not shown.
 NAMES: Mapping[str, Mapping[str, str]] = {
@@ -133,6 +135,11 @@ def display_value(field: str, value: Any, masters: Masters) -> str:
     return str(value)
 
 
+def fact(field: str, value: Any, masters: Masters) -> str:
+    """A value for `details.facts`: numbers can be called, and mails written."""
+    return LINKS.get(field, str)(display_value(field, value, masters))
+
+
 def visible_sections(values: Values) -> dict[str, Sequence[str]]:
     """The sections for a corporation of this kind, each with its fields."""
     sections = dict(SECTIONS)
@@ -157,9 +164,7 @@ def facts(values: Values, masters: Masters) -> dict[str, dict[str, str]]:
     customer_type = str(values.get("customer_type"))
     return {
         section: {
-            title: display_value(field, values.get(field), masters)
-            for field in fields
-            if (title := label(field, customer_type))
+            title: fact(field, values.get(field), masters) for field in fields if (title := label(field, customer_type))
         }
         for section, fields in visible_sections(values).items()
     }

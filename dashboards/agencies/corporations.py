@@ -12,7 +12,7 @@ from dashboards.session import has_permission
 from dashboards.ui import columns, details, dialogs, filters, heading, tables, times
 from dashboards.ui.cache import load_cached
 from dashboards.ui.exports import Export
-from dashboards.ui.links import link
+from dashboards.ui.links import link, telephone
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain
 
@@ -90,7 +90,7 @@ def drawer(row: CorporationItem) -> None:
                 **({"代理店": row["agency_name"]} if sees_all_agencies() else {}),
                 "契約者区分": customer_types().get(row["customer_type"], row["customer_type"]),
                 "法人番号": row["corporation_number"],
-                "連絡先番号1": row["phone1"],
+                "連絡先番号1": telephone(row["phone1"]),
                 "住所": f"{row['prefecture']}{row['city']}",
                 "依頼": f"{row['requests']:,}件",
                 "地点": f"{row['sites']:,}地点",

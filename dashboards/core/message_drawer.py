@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import streamlit as st
@@ -11,7 +12,7 @@ from dashboards.client import ApiProblem
 from dashboards.contract.core import MESSAGE_STATE, MessageDetail, MessageItem
 from dashboards.menu import page_for_subject
 from dashboards.ui import confirm, details, dialogs, feedback, times
-from dashboards.ui.links import link
+from dashboards.ui.links import link, mail, telephone
 from dashboards.ui.status import UNKNOWN, statuses
 from dashboards.ui.text import plain, small
 from dashboards.ui.timeline import TimelineEvent, timeline
@@ -28,6 +29,7 @@ STATES = statuses(
         "discarded": ("gray", "delete"),
     },
 )
+RECIPIENT_LINKS: dict[str, Callable[[str], str]] = {"mail": mail, "sms": telephone, "voice": telephone}
 TOPICS = {"mail": "メール", "slack": "Slack", "sms": "SMS", "voice": "電話", "payments": "決済"}
 OUTCOMES = {
     None: ("送信しています", "update"),
@@ -61,7 +63,7 @@ def drawer(row: MessageItem) -> None:
         if message["text"]:
             st.markdown(small("本文"))
             with st.container(border=True):
-                st.text(message["text"])
+                details.letter(message["text"])
         if page := page_for_subject(message["area"], message["subject"]):
             link(f"「{page.title}」で確認する", page.address(message["subject_id"]))
         st.markdown(small("経過"))
@@ -109,7 +111,7 @@ def _facts(message: MessageDetail) -> None:
     if message["state"] in ("dead", "retrying") and message["last_error"]:
         (st.error if message["state"] == "dead" else st.warning)(plain(message["last_error"]), icon=":material/error:")
     facts = {
-        "宛先": message["recipient"],
+        "宛先": RECIPIENT_LINKS.get(message["topic"], str)(message["recipient"]),
         "種類": TOPICS.get(message["topic"], message["topic"]),
         "作成": times.stamp(message["created_at"]),
         "次の送信": times.stamp(message["next_attempt_at"]),

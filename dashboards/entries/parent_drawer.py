@@ -11,7 +11,7 @@ from dashboards.entries import card_dialogs
 from dashboards.entries.records import PARENT
 from dashboards.session import has_permission
 from dashboards.ui import details, times
-from dashboards.ui.links import link
+from dashboards.ui.links import link, mail, telephone
 from dashboards.ui.text import plain, small
 
 
@@ -29,8 +29,12 @@ def _show(parent: ParentItem) -> None:
     labels = PARENT.labels
     details.facts(
         {"保護者ID": parent["id"]}
-        | {labels[name]: parent[name] for name in ("kana", "phone_number", "mail")}
-        | {"保育園": parent["nursery_name"]}
+        | {
+            labels["kana"]: parent["kana"],
+            labels["phone_number"]: telephone(parent["phone_number"]),
+            labels["mail"]: mail(parent["mail"]),
+            "保育園": parent["nursery_name"],
+        }
     )
     if not parent["archived_at"]:
         card_dialogs.card_section(parent, drawer)

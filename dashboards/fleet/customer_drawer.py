@@ -13,7 +13,7 @@ from dashboards.fleet.words import ALERT, TERMINAL
 from dashboards.session import has_permission
 from dashboards.ui import details, times
 from dashboards.ui.fields import Choice, Text
-from dashboards.ui.links import link
+from dashboards.ui.links import link, mail, telephone
 from dashboards.ui.records import Record
 from dashboards.ui.status import UNKNOWN
 from dashboards.ui.text import plain, small
@@ -80,8 +80,8 @@ def _facts(customer: CustomerDetail) -> None:
     details.facts(
         {
             FIELDS["contact_person"]: customer["contact_person"],
-            FIELDS["contact_email"]: customer["contact_email"],
-            FIELDS["contact_phone"]: customer["contact_phone"],
+            FIELDS["contact_email"]: mail(customer["contact_email"]),
+            FIELDS["contact_phone"]: telephone(customer["contact_phone"]),
             FIELDS["contract_type"]: CONTRACT_TYPE.get(customer["contract_type"], ""),
             "店舗数": f"{customer['store_count']:,}店舗",
             "アーカイブ済みの端末": f"{customer['archived_terminals']:,}台",

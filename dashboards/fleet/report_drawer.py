@@ -18,9 +18,9 @@ from dashboards.fleet.words import ALERT
 from dashboards.session import has_permission
 from dashboards.ui import charts, confirm, details, dialogs, feedback, tasks, times
 from dashboards.ui.idempotency import button_idempotency_key
-from dashboards.ui.links import link
+from dashboards.ui.links import link, mail
 from dashboards.ui.status import UNKNOWN, Status
-from dashboards.ui.text import plain, small
+from dashboards.ui.text import Markdown, plain, small
 
 PATH = "/api/fleet/reports/monthly"
 WORST_SHOWN = 5
@@ -82,7 +82,8 @@ def _draw_head(report: ReportDetail) -> None:
         {
             "作成": times.stamp(report["drafted_at"]),
             "送信": f"{times.stamp(report['sent_at'])}　{report['sent_by']}" if report["sent_at"] else None,
-            "送信先": report["sent_to"] or (report["contact_email"] and f"{report['contact_email']}（予定）"),
+            "送信先": mail(report["sent_to"])
+            or (report["contact_email"] and Markdown(f"{mail(report['contact_email'])}（予定）")),
         }
     )
 

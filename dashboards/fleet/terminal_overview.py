@@ -13,7 +13,7 @@ from dashboards.fleet.terminal_words import timeline_event
 from dashboards.fleet.terminals_table import PATH, installed_text
 from dashboards.fleet.words import ALERT
 from dashboards.ui import details, feedback, live, times
-from dashboards.ui.links import link
+from dashboards.ui.links import link, mail, telephone
 from dashboards.ui.live import refreshing
 from dashboards.ui.status import UNKNOWN
 from dashboards.ui.tables import Pages
@@ -93,8 +93,8 @@ def _draw_repair_card(terminal: TerminalDetail) -> None:
         details.facts(
             {
                 "連絡先": f"{customer['company_name']} {customer['contact_person']}様",
-                "電話番号": customer["contact_phone"],
-                "連絡先メール": customer["contact_email"],
+                "電話番号": telephone(customer["contact_phone"]),
+                "連絡先メール": mail(customer["contact_email"]),
                 "原因の見立て": advised.side if advised else "",
             }
         )

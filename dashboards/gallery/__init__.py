@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dashboards.gallery import charts, dialogs, files, forms, records, screens, tables, tasks
+from dashboards.gallery import charts, dialogs, files, forms, records, screens, tables, tasks, written
 
 PARTS: dict[str, Callable[[], None]] = {
     "表": tables.filled,
@@ -17,4 +17,5 @@ PARTS: dict[str, Callable[[], None]] = {
     "ファイル": files.files,
     "グラフ": charts.charts,
     "状態の表示": screens.screens,
+    "人が書いた文": written.written,
 }

@@ -9,7 +9,7 @@ from dashboards.contract.core import MESSAGE_STATE
 from dashboards.contract.loaners import EventShown, Mails, Timeline
 from dashboards.loaners import words
 from dashboards.session import has_permission
-from dashboards.ui import confirm, dialogs, feedback, live, times
+from dashboards.ui import confirm, dialogs, feedback, links, live, times
 from dashboards.ui.live import refreshing
 from dashboards.ui.text import plain, small
 
@@ -150,7 +150,7 @@ def mails(path: str) -> None:
             time = words.timestamp(mail["sent_at"] or mail["told_at"])
             st.markdown(
                 f":gray[:material/mail:] {plain(mail['title'])}  \n"
-                + small(f"{time}　{state}　{plain(mail['recipient'])}")
+                + small(f"{time}　{state}　{links.mail(mail['recipient'])}")
             )
     if len(items) < total:
         st.button(f"さらに表示（全{total:,}件）", key=f"{slot}.more", on_click=_more, args=(slot,))

@@ -14,7 +14,7 @@ from dashboards.session import has_permission
 from dashboards.ui import bound, columns, dialogs, feedback, filters, heading, tables
 from dashboards.ui.columns import Row
 from dashboards.ui.exports import Export
-from dashboards.ui.links import link
+from dashboards.ui.links import link, mail
 from dashboards.ui.records import ARCHIVED, Record
 from dashboards.ui.status import Status
 from dashboards.ui.text import plain, small
@@ -168,7 +168,7 @@ def site_drawer(row: SiteItem) -> None:
         "拠点ID": row["key"],
         "拠点コード": row["code"],
         "管轄": row["jurisdiction"],
-        "グループメールアドレス": row["group_mail"],
+        "グループメールアドレス": mail(row["group_mail"]),
         "ステータス変更通知": "ON" if row["notifies"] else "OFF",
         "機器": f"{row['devices']:,}台",
         "作成日": words.timestamp(row["created_at"]),

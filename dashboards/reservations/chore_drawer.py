@@ -59,7 +59,7 @@ def _buttons(turn: TurnDetail, back: Back) -> None:
 
 def _instructions(turn: TurnDetail) -> None:
     if turn["what"]:
-        st.markdown("  \n".join(plain(line) for line in turn["what"].splitlines() if line.strip()))
+        details.free_text(turn["what"])
 
 
 def _facts(turn: TurnDetail) -> None:

@@ -13,7 +13,7 @@ from dashboards.contract.reservations import FIELDS, RHYTHM, WEEKDAY, ChoreItem,
 from dashboards.reservations import chore_words
 from dashboards.reservations.actions import Back, Target, with_reason
 from dashboards.reservations.chore_words import STATE, due_text
-from dashboards.ui import dialogs, feedback, forms
+from dashboards.ui import details, dialogs, feedback, forms
 from dashboards.ui.fields import Choice, Custom, Field, Moment, Number, Text, Time
 from dashboards.ui.records import Record
 from dashboards.ui.text import plain, small
@@ -173,7 +173,7 @@ def record_done(chore: ChoreItem) -> None:
         icon="edit_note",
         submit="記録する",
         done=f"「{chore['title']}」の実施を記録しました。",
-        intro=lambda: chore["what"] and st.markdown(plain(chore["what"])),
+        intro=lambda: details.free_text(chore["what"]),
     )
 
 

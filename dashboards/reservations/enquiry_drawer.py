@@ -30,7 +30,7 @@ from dashboards.reservations.incident_words import LEVEL
 from dashboards.reservations.operation_words import RESPONSE
 from dashboards.session import has_permission
 from dashboards.ui import details, dialogs, forms, times
-from dashboards.ui.links import link
+from dashboards.ui.links import link, mail, telephone
 from dashboards.ui.text import plain, small
 from dashboards.ui.timeline import timeline
 
@@ -138,7 +138,7 @@ def _question(enquiry: EnquiryDetail) -> None:
         + small(plain(f"{channel(enquiry)}・{received_at}・{received_by}"))
     )
     with st.container(border=True, key=f"{KEY}.body"):
-        st.text(enquiry["content"])
+        details.letter(enquiry["content"])
     if enquiry["is_known_contact"] is False:
         source = "提携店" if enquiry["party"] == "shop" else "予約"
         st.warning(
@@ -147,8 +147,8 @@ def _question(enquiry: EnquiryDetail) -> None:
         )
     details.facts(
         {
-            "電話番号": enquiry["phone_shown"],
-            "メールアドレス": enquiry["mail"],
+            "電話番号": telephone(enquiry["phone_shown"]),
+            "メールアドレス": mail(enquiry["mail"]),
             "種別": CATEGORY[enquiry["category"]],
             "予約ID": _with_entered(enquiry["reservation_given"], enquiry["reservation_code"]),
             "提携店": _with_entered(enquiry["shop_given"], enquiry["shop_name"]),
@@ -193,7 +193,7 @@ def _operation(enquiry: EnquiryDetail) -> None:
                 + small(plain(f"{resolved_at}　{operation['resolved_by']}"))
             )
             if operation["outcome"]:
-                st.markdown(plain(operation["outcome"]))
+                details.free_text(operation["outcome"])
         else:
             st.markdown(f":orange[:material/pending_actions:] **{plain(operation['title'])}** の対応中です")
             if has_permission("reservations:operation:read"):
@@ -222,7 +222,7 @@ def _conversation(enquiry: EnquiryDetail) -> None:
         description = f"{times.stamp(event['at'])}・{event['by']}"
         badge = SENDING[event["sending"]].badge() if event["sending"] else ""
         with st.expander(f"**{CONVERSATION[event['kind']]}**　{small(plain(description))} {badge}", expanded=not index):
-            st.text(event["text"])
+            details.letter(event["text"] or "")
 
 
 def _note(enquiry: EnquiryDetail, back: Back) -> None:

@@ -12,8 +12,9 @@ from dashboards.contract.reservations import CATEGORY, FIELDS, EnquiryDetail
 from dashboards.reservations.actions import REASON, Back, Body, Target, ask
 from dashboards.reservations.enquiry_words import FAQ, METHOD, PARTY, methods
 from dashboards.reservations.incident_words import LEVEL
-from dashboards.ui import forms
+from dashboards.ui import details, forms
 from dashboards.ui.fields import Checkbox, Choice, Custom, Moment, Radio, Text
+from dashboards.ui.links import telephone
 from dashboards.ui.records import Record
 from dashboards.ui.text import plain
 
@@ -157,7 +158,7 @@ def answer(enquiry: EnquiryDetail, back: Back) -> None:
             f"{plain(enquiry['mail'])} に送ります。本文の下に、元の問い合わせを引用します。", icon=":material/mail:"
         )
         with st.expander("問い合わせの内容", expanded=True):
-            st.text(enquiry["content"])
+            details.letter(enquiry["content"])
 
     target(enquiry, back).ask(
         "answers",
@@ -178,7 +179,8 @@ def answer(enquiry: EnquiryDetail, back: Back) -> None:
 
 
 def call(enquiry: EnquiryDetail, back: Back) -> None:
-    number = f"電話番号: {enquiry['phone_shown']}" if enquiry["phone_shown"] else "電話番号は登録されていません。"
+    number = telephone(enquiry["phone_shown"])
+    intro = f"電話番号: {number}" if number else "電話番号は登録されていません。"
     target(enquiry, back).ask(
         "calls",
         f"{enquiry['code']}の電話を記録する",
@@ -197,7 +199,7 @@ def call(enquiry: EnquiryDetail, back: Back) -> None:
         icon="call",
         submit="記録する",
         done="電話を記録しました。",
-        intro=partial(st.markdown, plain(number)),
+        intro=partial(st.markdown, intro),
     )
 
 

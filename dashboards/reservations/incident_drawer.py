@@ -107,7 +107,7 @@ def _report(incident: IncidentDetail) -> None:
     st.markdown(small(plain(f"報告書{due_note}")))
     if incident["report"]:
         with st.expander("報告書を読む"):
-            st.text(incident["report"])
+            details.letter(incident["report"])
     if has_permission("reservations:incident:update"):
         label = "報告書を編集する" if incident["report"] else "ひな形から報告書を書く"
         dialogs.button(label, REPORT.edit, incident, key=f"{KEY}.report", icon="description")

@@ -21,7 +21,7 @@ from dashboards.reservations.operation_words import (
     timeline_event,
 )
 from dashboards.session import has_permission
-from dashboards.ui import dialogs, forms, times
+from dashboards.ui import details, dialogs, forms, times
 from dashboards.ui.links import link
 from dashboards.ui.text import plain, small
 from dashboards.ui.timeline import timeline
@@ -68,10 +68,12 @@ def _state(task: OperationDetail) -> None:
         st.markdown(f"{badges}　{plain(times.stamp(task['resolved_at']))}　{plain(task['resolved_by'] or '')}")
         if task["outcome"]:
             st.info(plain(task["outcome"]), icon=":material/check_circle:")
+            details.copies(task["outcome"])
         return
     st.markdown(f"{badges}　**{plain(time_left(task))}**　{small(plain(f'期限 {due_at}・担当 {owner(task)}'))}")
     if task["detail"]:
         st.info(plain(task["detail"]), icon=":material/chat:")
+        details.copies(task["detail"])
 
 
 def _ownership(task: OperationDetail, target: Target) -> None:

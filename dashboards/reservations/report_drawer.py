@@ -172,7 +172,7 @@ def _written(report: ReportDetail) -> None:
     for label, text in written(report):
         st.markdown(f"**{label}**")
         if text.strip():
-            st.markdown("  \n".join(plain(line) for line in text.splitlines()))
+            details.free_text(text)
         else:
             st.markdown(small("まだ書かれていません。"))
 

@@ -13,8 +13,8 @@ from dashboards.reservations.operation_actions import PATH
 from dashboards.reservations.operation_words import PRIORITY, reservation_timeline_event
 from dashboards.reservations.reservation_replay import replay
 from dashboards.session import has_permission
-from dashboards.ui import dialogs, feedback, heading, live, recent, times
-from dashboards.ui.links import link
+from dashboards.ui import details, dialogs, feedback, heading, live, recent, times
+from dashboards.ui.links import link, mail, telephone
 from dashboards.ui.live import refreshing
 from dashboards.ui.status import Status
 from dashboards.ui.text import plain, small
@@ -129,7 +129,7 @@ def _tasks(reservation: ReservationDetail) -> None:
                 + small(plain(f"期限 {times.full(due_at)}"))
             )
             if task["detail"]:
-                st.markdown(plain(task["detail"]))
+                details.free_text(task["detail"])
         if has_permission("reservations:operation:read"):
             link("手動対応で開く", f"/operations?{urlencode({'q': reservation['code']})}")
 
@@ -161,12 +161,13 @@ def _message(message: MessageItem) -> None:
     timestamps = {"作成": message["created_at"], "送信": message["sent_at"], "配達": message["delivered_at"]}
     times_text = [f"{label} {times.stamp(at)}" for label, at in timestamps.items() if at]
     tries_note = [f"{message['tries']:,}回試行"] if message["tries"] > 1 else []
-    st.markdown(small("　".join(plain(part) for part in (message["address"], *times_text, *tries_note))))
+    address = (mail if message["channel"] == "mail" else telephone)(message["address"])
+    st.markdown(small("　".join((address, *map(plain, (*times_text, *tries_note))))))
     if message["error"]:
         st.error(plain(message["error"]), icon=":material/error:")
     if message["title"]:
         st.markdown(f"**{plain(message['title'])}**")
-    st.text(message["body"])
+    details.letter(message["body"])
 
 
 def _money(reservation: ReservationDetail) -> None:

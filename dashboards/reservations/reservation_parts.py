@@ -10,10 +10,12 @@ from dashboards.reservations.actions import Back
 from dashboards.reservations.operation_words import ANSWERS
 from dashboards.session import has_permission
 from dashboards.ui import details, dialogs, times
+from dashboards.ui.links import mail, telephone
 from dashboards.ui.text import plain, small
 
 # A longer conversation scrolls in a box: every line of it can be read, above all the one that decided.
 LINES_SHOWN, BOX_HEIGHT = 40, 480
+CALL = ":material/call: 電話をかける"
 
 
 def facts(reservation: ReservationDetail) -> None:
@@ -24,8 +26,8 @@ def facts(reservation: ReservationDetail) -> None:
             "予約ID": details.Code(reservation["code"]),
             "ステータス": reservation["state_title"],
             "依頼者": reservation["customer_name"],
-            "電話番号": details.Code(reservation["phone_shown"]),
-            "メールアドレス": reservation["mail"],
+            "電話番号": details.Code(reservation["phone_shown"], telephone(reservation["phone_shown"], CALL)),
+            "メールアドレス": mail(reservation["mail"]),
             "内容": f"{reservation['service_name']} {reservation['plan_name']}",
             "予約日時": times.stamp(reservation["starts_at"]),
             "料金": f"¥{reservation['price']:,}{payment_note}",
@@ -59,7 +61,7 @@ def calls(reservation: ReservationDetail, back: Back, *, key: str) -> None:
 def _call(call: CallItem) -> None:
     time = times.stamp(call["placed_at"] or call["planned_at"])
     duration = [f"{call['seconds']:,}秒"] if call["seconds"] else []
-    st.markdown(small("　".join(plain(part) for part in (time, call["phone_shown"], *duration))))
+    st.markdown(small("　".join((plain(time), telephone(call["phone_shown"]), *map(plain, duration)))))
     if call["overruled_at"]:
         read_answer = ANSWERS.get(call["read_answer"] or "", "なし")
         st.markdown(small(plain(f"{call['overruled_by']}が訂正しました（自動の判定: {read_answer}）")))

@@ -9,6 +9,7 @@ from dashboards.reservations import history, shop_forms, shop_manual, words
 from dashboards.reservations.shop_forms import SHOP
 from dashboards.session import has_permission
 from dashboards.ui import details, dialogs, times
+from dashboards.ui.links import mail, telephone
 from dashboards.ui.text import plain
 
 KEY = SHOP.key
@@ -66,11 +67,11 @@ def _facts(shop: ShopsShopItem) -> None:
     details.facts(
         blacklist_facts
         | {
-            labels["phone"]: shop["phone_shown"],
+            labels["phone"]: telephone(shop["phone_shown"]),
             "電話受付": words.hours(shop),
             labels["closed_weekdays"]: words.days(shop["closed_weekdays"]),
             labels["contact_name"]: shop["contact_name"],
-            labels["mail"]: shop["mail"],
+            labels["mail"]: mail(shop["mail"]),
             "サービスと順番": words.service_positions(shop),
             labels["code"]: shop["code"],
             labels["note"]: shop["note"],

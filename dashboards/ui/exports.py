@@ -25,7 +25,6 @@ from dashboards.ui.text import small
 PATH = "/api/core/exports"
 # The service's limit for a direct download (`service/core/exports/answers.py`).
 MOST_EXCEL_ROWS = 10_000
-EXCEL_HINT = "CSVをExcelで直接開くと、先頭の0や桁の多い番号が変わります。Excelで使うときは、Excelで出力してください。"
 
 
 @dataclass(frozen=True)
@@ -56,8 +55,6 @@ def menu(key: str, export: Export, query: Mapping[str, Any], total: int, counter
                 st.button(
                     "Excelを作成する", key=f"{key}.export.excel", on_click=_start_task, args=(export.key, dict(query))
                 )
-        if export.excel or export.key:
-            st.markdown(small(EXCEL_HINT))
         if export.key and total > MOST_EXCEL_ROWS:
             st.markdown(small(f"{MOST_EXCEL_ROWS:,}{counter}を超えるExcelは、少し時間をかけて作成します。"))
         elif export.excel and total > MOST_EXCEL_ROWS:

@@ -5,11 +5,18 @@ Streamlit's own links open a new tab, and its download button cannot download fr
 
 from __future__ import annotations
 
+import re
 from html import escape
+from urllib.parse import quote
 
 import streamlit as st
 
 from dashboards.settings import settings
+from dashboards.ui.text import Markdown, plain
+
+# What the service has accepted as such: anything else stays text.
+_TELEPHONE = re.compile(r"\+?[0-9]{7,15}")
+_MAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 
 
 def public_url(path: str) -> str:
@@ -37,3 +44,23 @@ def link(label: str, href: str, *, primary: bool = False, download: bool = False
     )
     attributes = "download" if download else 'target="_self"'
     st.html(f'<a href="{escape(href)}" {attributes} style="{style}">{escape(label)}</a>', width="content")
+
+
+def telephone(number: str | None, label: str = "") -> Markdown:
+    """The number as a link that calls it; empty without one. `label`: Markdown to show instead of the number."""
+    dialled = re.sub(r"[\s().-]", "", number or "")
+    return _linked(number or "", f"tel:{dialled}" if _TELEPHONE.fullmatch(dialled) else "", label)
+
+
+def mail(addresses: str | None) -> Markdown:
+    """The address, or several with 、 between them, as links that begin a mail; empty without one."""
+    return Markdown("、".join(map(_mail, (addresses or "").split("、"))))
+
+
+def _mail(address: str) -> str:
+    return _linked(address, f"mailto:{quote(address, safe='@')}" if _MAIL.fullmatch(address) else "")
+
+
+def _linked(text: str, href: str, label: str = "") -> Markdown:
+    shown = plain(text)
+    return Markdown(f"[{label or shown}]({href})" if href else shown)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import streamlit as st
 
-from dashboards.ui import feedback, times
+from dashboards.ui import details, feedback, times
 from dashboards.ui.text import plain, small
 
 ICONS = {
@@ -57,6 +57,7 @@ def timeline(events: Iterable[TimelineEvent], *, key: str) -> None:
     with st.container(border=True, key=key):
         for event in newest_first:
             st.markdown(_lines(event))
+            details.copies(f"{event.reason}\n{event.details}")
 
 
 def _lines(event: TimelineEvent) -> str:

@@ -23,6 +23,7 @@ from service.core.files.storage import storage
 from service.core.outbox.records import Claimed
 from service.core.problems import NotFound, Unavailable
 from service.core.settings import settings
+from service.core.values.texts import visible
 from service.core.values.times import TOKYO
 
 # For each step of the SMTP dialog. A mail to many recipients has many steps; all together end after `MOST_SECONDS`.
@@ -101,14 +102,14 @@ def _build_mail(message: Claimed) -> EmailMessage:
     mail = EmailMessage(policy=_KEEP_SPACES)
     mail["From"] = sender
     mail["To"] = ", ".join(payload["to"])
-    mail["Subject"] = " ".join(payload["subject"].split())
+    mail["Subject"] = " ".join(visible(payload["subject"]).split())
     mail["Date"] = format_datetime(real_now().astimezone(TOKYO))
     domain = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
     mail["Message-ID"] = f"<{message.key}@{domain}>"
     for name, value in request_header().items():
         mail[name] = value
     mail["Auto-Submitted"] = "auto-generated"
-    mail.set_content(payload["body"])
+    mail.set_content(visible(payload["body"]))
     for file_id in payload.get("attachments", ()):
         _attach(mail, uuid.UUID(file_id))
     return mail

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import ARRAY, ColumnElement, Select, String, bindparam, cast, exists, func, literal, select
+from sqlalchemy import ARRAY, ColumnElement, Select, String, bindparam, case, cast, exists, func, literal, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from service.core.access.auth import Actor
@@ -188,18 +188,21 @@ def page(
 
 def export_parents(by: Actor, filters: schemas.ParentFilters) -> Select[*tuple[Any, ...]]:
     """All rows, in the order of the list. Raises Invalid for an unknown sort order."""
-    names = _relative_names(Child, Guardianship.parent_id == Parent.id)
+    names = _relative_names(Child, Guardianship.parent_id == Parent.id, Child.name)
     return PARENTS.all(filters.sort, **_filter_values(by, filters)).add_columns(names)
 
 
 def export_children(by: Actor, filters: schemas.ChildFilters) -> Select[*tuple[Any, ...]]:
     """All rows, in the order of the list. Raises Invalid for an unknown sort order."""
-    names = _relative_names(Parent, Guardianship.child_id == Child.id)
+    relation = case((Guardianship.relation != "", func.concat("（", Guardianship.relation, "）")), else_="")
+    names = _relative_names(Parent, Guardianship.child_id == Child.id, func.concat(Parent.name, relation))
     return CHILDREN.all(filters.sort, **_filter_values(by, filters)).add_columns(names)
 
 
-def _relative_names(model: type[Parent | Child], key: ColumnElement[bool]) -> ColumnElement[str]:
-    return func.array_to_string(relatives(model, key, model.name), "、").label("relatives")
+def _relative_names(
+    model: type[Parent | Child], key: ColumnElement[bool], name: ColumnElement[str] | InstrumentedAttribute[str]
+) -> ColumnElement[str]:
+    return func.array_to_string(relatives(model, key, name), "、").label("relatives")
 
 
 def _filter_values(by: Actor, filters: schemas.ListFilters) -> dict[str, Any]:

@@ -183,7 +183,8 @@ def _customer_values(row: dict[str, Any]) -> dict[str, Any]:
 def export_customers(_: Actor, filters: schemas.CustomerFilters) -> Select[*tuple[Any, ...]]:
     """All customers in the order of the list. Raises Invalid for an unknown sort order."""
     terminal_count = func.coalesce(_STATUS_COUNTS.c.total, 0).label("terminal_count")
-    return CUSTOMERS.all(filters.sort, **filter_values(filters)).add_columns(terminal_count)
+    counts = (func.coalesce(_STATUS_COUNTS.c[status], 0).label(f"{status}_count") for status in Status)
+    return CUSTOMERS.all(filters.sort, **filter_values(filters)).add_columns(terminal_count, *counts)
 
 
 def terminals(
@@ -197,7 +198,12 @@ def terminals(
 def export_terminals(_: Actor, filters: schemas.TerminalFilters) -> Select[*tuple[Any, ...]]:
     """All terminals in the order of the list. Raises Invalid for an unknown sort order."""
     tags = func.array_to_string(Terminal.tags, "、").label("tag_words")
-    return TERMINALS.all(filters.sort, **filter_values(filters)).add_columns(tags)
+    # Before its first heartbeat a terminal has no usage, as on the page.
+    reported = (
+        case((TerminalState.last_heartbeat_at.is_not(None), usage)).label(f"reported_{usage.key}")
+        for usage in (TerminalState.cpu_usage, TerminalState.memory_usage, TerminalState.disk_usage)
+    )
+    return TERMINALS.all(filters.sort, **filter_values(filters)).add_columns(tags, *reported)
 
 
 def matching_terminal_ids(filters: schemas.TerminalFilters) -> Select[int]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from service.core.values.messages import described
-from service.core.values.texts import NO_NUL, Instant, Mail, Name, NotBlank, Phone, RecordId
+from service.core.values.texts import HIDDEN, NO_NUL, Instant, Mail, Name, NotBlank, Phone, RecordId
 from service.fleet.rules import MAX_TAG_LENGTH, MAX_TAGS, AlertType, ContractType, Status, distinct
 
 Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
@@ -35,7 +35,8 @@ Tag = Annotated[
         min_length=1,
         max_length=MAX_TAG_LENGTH,
         pattern=described(
-            r"^[^\x00-\x1f\x7f\u2028\u2029,、]*$", "1行で入力してください。読点（、）とカンマは使えません（例: 新宿）。"
+            rf"^[^\x00-\x1f\x7f\u2028\u2029{HIDDEN},、]*$",
+            "1行で入力してください。読点（、）とカンマは使えません（例: 新宿）。",
         ),
     ),
     NotBlank,

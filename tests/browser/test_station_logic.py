@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from service.core.exports.cells import FORMULA, neutralised
+from service.core.exports.cells import FORMULA, in_csv
 from service.entries.logs import rules as logs
 from service.entries.pages import STATION_FOLDER
 from service.entries.station import rules as station
@@ -109,7 +109,7 @@ def test_a_list_for_excel_has_a_bom_and_runs_nothing(station_page: Page) -> None
     lines = call(station_page, "csv", "csv(given)", [["保護者名"], *([text] for text in texts)])
 
     quoted = [
-        f'"{neutralised(text).replace(chr(34), chr(34) * 2)}"' if re.search('[",\r\n]', text) else neutralised(text)
+        f'"{in_csv(text).replace(chr(34), chr(34) * 2)}"' if re.search('[",\r\n]', text) else in_csv(text)
         for text in texts
     ]
     assert lines == "\ufeff" + "".join(f"{line}\r\n" for line in ["保護者名", *quoted])

@@ -9,6 +9,7 @@ from typing import Any
 from streamlit.proto.RootContainer_pb2 import RootContainer
 from streamlit.testing.v1 import AppTest
 
+from dashboards.ui.text import JOINT
 from service.core.access.identity import User
 from tests.dashboards.conftest import Network
 
@@ -20,8 +21,8 @@ REFUSED = "この画面を表示する権限がありません"
 
 
 def text_of(elements: Iterable[Any]) -> str:
-    """The texts of the elements, without the backslashes that escape Markdown."""
-    return "\n".join(element.value for element in elements).replace("\\", "")
+    """The texts of the elements, without the backslashes and joints that escape Markdown."""
+    return "\n".join(element.value for element in elements).replace("\\", "").replace(JOINT, "")
 
 
 def texts(page: AppTest) -> str:

@@ -16,7 +16,7 @@ ACQUIRED = ExportList(
         Column("service_type", "サービス種別", "choice", Service.labels()),
         Column("status", "ステータス", "choice", Status.labels()),
         Column("power_plan_name", "契約プラン"),
-        Column("location_number", "供給地点特定番号"),
+        Column("grouped_number", "供給地点特定番号"),
         Column("entered_at", "投入完了日", "moment", form="YYYY-MM-DD"),
         Column("request_id", "依頼ID", "number"),
         Column("agency_name", "代理店名"),

@@ -156,6 +156,10 @@ def counts(db: Session, by: Actor, filters: schemas.AcquiredFilters) -> schemas.
     return schemas.AcquiredCounts(**row.mappings().one())
 
 
+# As on a statement and on the page: two digits, then groups of four. Numbers of gas stay as they are.
+_GROUPS = "^([0-9]{2})" + 5 * "([0-9]{4})" + "$", r"\1-\2-\3-\4-\5-\6"
+
+
 def acquired_export(by: Actor, filters: schemas.AcquiredFilters) -> Select[*tuple[Any, ...]]:
     """Every matching site, in the order of the page. Raises Invalid for an unknown sort order."""
     values = _parameters(by, filters)
@@ -170,7 +174,11 @@ def acquired_export(by: Actor, filters: schemas.AcquiredFilters) -> Select[*tupl
     corporation = Site.corporation_id.desc() if descending else Site.corporation_id.asc()
     return (
         _sites()
-        .add_columns(Corporation.name.label("corporation_name"), Agency.name.label("agency_name"))
+        .add_columns(
+            Corporation.name.label("corporation_name"),
+            Agency.name.label("agency_name"),
+            func.regexp_replace(Site.power_customer_location_number, *_GROUPS).label("grouped_number"),
+        )
         .join(Corporation, Corporation.id == Site.corporation_id)
         .join(Agency, Agency.id == Site.agency_id)
         .where(*_conditions(names))

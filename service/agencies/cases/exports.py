@@ -34,8 +34,7 @@ def entry_as_csv(
 def entry_as_excel(
     db: Session, by: Actor, request: Request, site: Site, rows: Iterable[EntryItem]
 ) -> answers.SpooledResponse:
-    """The same as a workbook, in which numbers stay as they are: when Excel opens a CSV file, it drops leading zeros
-    and last digits."""
+    """The same as a workbook, in which every number is text."""
     answer, count = answers.rows_as_excel(db, _title(request, site), HEADER, _rows(rows))
     _record_export(db, by, request, site, FileKind.XLSX, count)
     return answer

@@ -13,7 +13,7 @@ REQUESTS = ExportList(
     columns=(
         Column("id", "依頼ID", "number"),
         Column("corporation_name", "法人名"),
-        Column("status", "ステータス", "choice", words=Status.labels()),
+        Column("shown_status", "ステータス", "choice", words=Status.labels() | {queries.NOTHING_REMAINING: "残りなし"}),
         Column("site_count", "地点数（申告）", "number"),
         Column("sites", "地点数", "number"),
         Column("entered_sites", "投入済の地点数", "number"),

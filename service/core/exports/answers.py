@@ -21,6 +21,7 @@ from service.core import audit
 from service.core.access.auth import Actor
 from service.core.database.clock import app_now
 from service.core.exports import csv_file
+from service.core.exports.cells import DATETIME, Cell
 from service.core.exports.declared import ExportList
 from service.core.files.names import disposition
 from service.core.http.concurrency import release_slot
@@ -72,14 +73,14 @@ def as_excel(db: Session, by: Actor, export_list: ExportList, filters: BaseModel
 
 
 def rows_as_excel(
-    db: Session, title: str, header: Sequence[str], rows: Iterable[Sequence[str]]
+    db: Session, title: str, header: Sequence[str], rows: Iterable[Sequence[Cell]], *, datetime_form: str = DATETIME
 ) -> tuple[SpooledResponse, int]:
     """Rows that do not come from a list's statement, and their number: at most as many as `refuse_too_many_rows`
     accepts. Raises Unavailable when too many exports are running."""
     from service.core.exports import excel_file  # not at the top: see `imports.records`
 
     with _limited():
-        book = excel_file.fill_rows(title, header, rows)
+        book = excel_file.fill_rows(title, header, rows, datetime_form=datetime_form)
     return SpooledResponse(
         tempfile.TemporaryFile(), file_name(db, title, FileKind.XLSX), FileKind.XLSX, book.save
     ), book.rows

@@ -6,23 +6,46 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from datetime import date, datetime
 from enum import Enum
 from typing import IO, Any
 
 import psycopg
-from sqlalchemy import ColumnElement, Select, Text, case, cast, func
+from sqlalchemy import ColumnElement, Select, Text, and_, case, cast, func
 from sqlalchemy.dialects.postgresql import psycopg as dialect
 from sqlalchemy.orm import Session
 
 from service.core.access.auth import Actor
-from service.core.exports.cells import FORMULA, neutralised
+from service.core.exports.cells import (
+    AMOUNT,
+    CHANGED,
+    DATE,
+    DATETIME,
+    FORMULA,
+    SUSPECT,
+    Cell,
+    in_csv,
+    shown_time,
+)
 from service.core.exports.declared import Column, ExportList, ordered_columns
+from service.core.values.texts import visible
 from service.core.values.times import TOKYO
 
 BOM = b"\xef\xbb\xbf"
-DATE = "YYYY/MM/DD"
-DATETIME = "YYYY/MM/DD HH24:MI"
 _BUFFER = 256 * 1024
+# The first bytes of all characters of `texts.HIDDEN` in UTF-8.
+_HIDDEN_LEADS = (
+    b"\xc2\xad",
+    b"\xd8\x9c",
+    b"\xe1\x85",
+    b"\xe1\xa0\x8e",
+    b"\xe2\x80",
+    b"\xe2\x81",
+    b"\xe3\x85\xa4",
+    b"\xef\xbb\xbf",
+    b"\xef\xbe\xa0",
+    b"\xf3\xa0",
+)
 _DIALECT = dialect.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's is not typed
 
 
@@ -46,27 +69,42 @@ def write(db: Session, by: Actor, export_list: ExportList, filters: Any, out: IO
             buffered.append(bytes(row[:-1]) + b"\r\n")
             size += len(row)
             if size > _BUFFER:
-                out.write(b"".join(buffered))
+                out.write(_visible(b"".join(buffered)))
                 rows, size = rows + len(buffered), 0
                 buffered.clear()
-    out.write(b"".join(buffered))
+    out.write(_visible(b"".join(buffered)))
     return rows + len(buffered)
 
 
-def write_rows(header: Sequence[str], rows: Iterable[Sequence[str]], out: IO[bytes]) -> int:
-    """Writes texts of any source, neutralised, in the form of `write`. Returns the number of rows."""
+def write_rows(
+    header: Sequence[str], rows: Iterable[Sequence[Cell]], out: IO[bytes], *, datetime_form: str = DATETIME
+) -> int:
+    """Writes rows of any source in the form of `write`. Returns the number of rows."""
     count = 0
     text = io.TextIOWrapper(out, "utf-8", newline="")
     try:
         text.write(BOM.decode())
         writer = csv.writer(text)
-        writer.writerow([neutralised(cell) for cell in header])
+        writer.writerow([in_csv(cell) for cell in header])
         for row in rows:
-            writer.writerow([neutralised(cell) for cell in row])
+            writer.writerow([_text(cell, datetime_form) for cell in row])
             count += 1
     finally:
         text.detach()  # flushes, and leaves the caller's file open
     return count
+
+
+def _text(cell: Cell, datetime_form: str) -> str:
+    if isinstance(cell, str):
+        return in_csv(cell)
+    if isinstance(cell, date):
+        return shown_time(cell, datetime_form if isinstance(cell, datetime) else DATE)
+    return "" if cell is None else str(cell)
+
+
+def _visible(rows: bytes) -> bytes:
+    """Whole rows with their hidden characters marked. Reading them all would cost more than writing them."""
+    return visible(rows.decode()).encode() if any(lead in rows for lead in _HIDDEN_LEADS) else rows
 
 
 def _quoted(text: str) -> str:
@@ -89,5 +127,11 @@ def _cell(column: Column, source: ColumnElement[Any]) -> ColumnElement[Any]:
     if column.type == "choice":
         return case(dict(column.words or {}), value=source, else_=cast(source, Text))
     text = cast(source, Text)
-    # IN costs nothing; a pattern would cost as much as the rest of the row.
-    return case((func.left(text, 1).in_([*FORMULA]), func.concat("'", text)), else_=text)
+    first = func.left(text, 1)
+    written = case(
+        (text.regexp_match(f"^(?:{CHANGED})$"), func.concat('="', text, '"')),
+        (and_(first.in_([*FORMULA]), ~text.regexp_match(f"^(?:{AMOUNT})$")), func.concat("'", text)),
+        else_=text,
+    )
+    # IN costs nothing; patterns for every cell would cost as much as the rest of the row.
+    return case((first.in_([*SUSPECT]), written), else_=text)

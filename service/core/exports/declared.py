@@ -14,7 +14,7 @@ from service.core.access.auth import Actor
 from service.core.catalogue import Entry, entries_by_key, permitted_entry
 from service.core.http.problem_responses import invalid
 
-# text is neutralised, number and date keep their types; choice is a fixed text from `words`.
+# number and date keep their types; choice is a fixed text from `words`.
 Type = Literal["text", "number", "date", "moment", "choice"]
 
 

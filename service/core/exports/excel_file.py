@@ -1,4 +1,4 @@
-"""A list as an Excel workbook, written row by row: numbers and dates keep their types, text is neutralised."""
+"""A list as an Excel workbook, written row by row: numbers and dates keep their types, and text stays text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from openpyxl.utils import get_column_letter
 from sqlalchemy.orm import Session
 
 from service.core.access.auth import Actor
-from service.core.exports.cells import for_excel
+from service.core.exports.cells import DATE, DATETIME, Cell, in_excel, is_guessed
 from service.core.exports.declared import Column, ExportList, ordered_columns
 from service.core.values.times import TOKYO
 
@@ -22,7 +22,7 @@ from service.core.values.times import TOKYO
 ROWS_PER_SHEET = 1_000_000
 _FETCH_SIZE = 2_000
 _WIDTHS = {"text": 24, "choice": 14, "number": 12, "date": 13, "moment": 18}
-_FORMATS = {"date": "yyyy/mm/dd", "moment": "yyyy/mm/dd hh:mm"}
+_TEXT_FORMAT = "@"
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,16 @@ def fill(
     return Book(workbook, rows)
 
 
-def fill_rows(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> Book:
-    """As `csv_file.write_rows`: texts of any source, neutralised, on one sheet."""
+def fill_rows(
+    title: str, header: Sequence[str], rows: Iterable[Sequence[Cell]], *, datetime_form: str = DATETIME
+) -> Book:
+    """As `csv_file.write_rows`: rows of any source, on one sheet."""
     workbook = Workbook(write_only=True)
     sheet = workbook.create_sheet(title)
     _write_header(sheet, [(label, _WIDTHS["text"]) for label in header])
     count = 0
     for row in rows:
-        sheet.append([for_excel(text) for text in row])
+        sheet.append([_typed(sheet, value, datetime_form if isinstance(value, datetime) else None) for value in row])
         count += 1
     return Book(workbook, count)
 
@@ -93,10 +95,28 @@ def _cell(sheet: Any, column: Column, value: Any) -> Any:
         return value
     if column.type == "choice":
         return (column.words or {}).get(value, str(value))
-    if isinstance(value, date):
-        if isinstance(value, datetime):
-            value = value.astimezone(TOKYO).replace(tzinfo=None)  # Excel has no time zones
-        cell = WriteOnlyCell(sheet, value)
-        cell.number_format = _FORMATS[column.type]
-        return cell
-    return for_excel(str(value))
+    return _typed(sheet, str(value) if column.type == "text" else value, column.form)
+
+
+def _typed(sheet: Any, value: Any, form: str | None) -> Any:
+    if isinstance(value, str):
+        return _text(sheet, in_excel(value))
+    if isinstance(value, datetime):
+        # Excel has no time zones.
+        return _formatted(sheet, value.astimezone(TOKYO).replace(tzinfo=None), form or DATETIME)
+    return _formatted(sheet, value, form or DATE) if isinstance(value, date) else value
+
+
+def _formatted(sheet: Any, value: Any, form: str) -> Any:
+    cell = WriteOnlyCell(sheet, value)
+    cell.number_format = form.replace("HH24", "hh").replace("MI", "mm").lower()
+    return cell
+
+
+def _text(sheet: Any, text: str) -> Any:
+    """A cell that is text, and stays text when it is edited."""
+    if not is_guessed(text):
+        return text
+    cell = WriteOnlyCell(sheet, text)
+    cell.data_type, cell.number_format = "s", _TEXT_FORMAT
+    return cell

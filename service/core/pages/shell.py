@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse
 from service.core.areas import AREAS, Brand, areas, brand_for_path
 from service.core.pages import assets
 from service.core.settings import settings
+from service.core.values.texts import visible
 
 POLICY = (
     "default-src 'none'",
@@ -47,7 +48,11 @@ _area_templates = [
     if (Path(__file__).parents[2] / area / "templates").is_dir()
 ]
 TEMPLATES = Environment(
-    loader=ChoiceLoader([_core_templates, *_area_templates]), autoescape=True, undefined=StrictUndefined
+    loader=ChoiceLoader([_core_templates, *_area_templates]),
+    autoescape=True,
+    undefined=StrictUndefined,
+    # Not of what is HTML already (Markup, a subclass).
+    finalize=lambda value: visible(value) if type(value) is str else value,
 )
 TEMPLATES.globals["static"] = assets.url
 

@@ -20,6 +20,8 @@ from typing import Any
 
 import structlog
 
+from service.core.values.texts import visible
+
 COMPILE = Path(__file__).parent / "compile.py"
 # Printed for a character without a glyph: the Japanese typesetters' mark for a missing character.
 MISSING = "〓"
@@ -42,11 +44,10 @@ class TypesetFailed(Exception):
 
 
 def printable(text: str) -> str:
-    """Printable text: control characters and lone surrogates become 〓; invisible format characters (which could change
-    the direction of the text) are removed."""
+    """Printable text: control characters and lone surrogates become 〓, hidden characters become marks."""
     if text.isprintable():
         return text
-    text = text.replace("\r\n", "\n").replace("\t", " ")
+    text = visible(text).replace("\r\n", "\n").replace("\t", " ")
     printed = []
     for character in text:
         category = unicodedata.category(character)

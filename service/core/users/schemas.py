@@ -11,7 +11,7 @@ from service.core.access.tenants import Tenant
 from service.core.edits import Edit, change_of
 from service.core.values.messages import described
 from service.core.values.states import UserState
-from service.core.values.texts import NO_NUL, ONE_LINE, TAKES_MAIL, NotBlank
+from service.core.values.texts import HIDDEN, NO_NUL, ONE_LINE, TAKES_MAIL, NotBlank
 
 # Lower-case letters only, because Admin and admin are easily confused.
 LoginId = Annotated[
@@ -26,10 +26,8 @@ LoginId = Annotated[
     ),
 ]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=ONE_LINE), NotBlank]
-Mail = Annotated[
-    str,
-    Field(max_length=254, pattern=described(r"^[^@\s,<>\x00-\x1f\x7f]+@[^@\s,<>\x00-\x1f\x7f]+$", TAKES_MAIL)),
-]
+_MAIL_PART = rf"[^@\s,<>\x00-\x1f\x7f{HIDDEN}]+"
+Mail = Annotated[str, Field(max_length=254, pattern=described(rf"^{_MAIL_PART}@{_MAIL_PART}$", TAKES_MAIL))]
 Id = Annotated[int, Field(ge=1, lt=2**63)]
 # No rules here: `access.passwords` checks a new password, with messages for the user.
 Password = Annotated[str, Field(min_length=1, max_length=1024)]

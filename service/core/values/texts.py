@@ -16,10 +16,19 @@ from service.core.values.times import parse_month
 NO_NUL = described(
     r"^[^\x00]*$", "目に見えない文字（NUL）が含まれています。取り除いて、入力し直してください（例: 新宿店）。"
 )
-# Names are used in mail subjects, file names and table cells: one line, no control characters.
-ONE_LINE = described(
-    r"^[^\x00-\x1f\x7f\u2028\u2029]*$", "改行や目に見えない文字を除いて、1行で入力してください（例: 新宿店）。"
+# Characters that nobody sees: blanks without width, marks that change the direction of the text, fillers, tags. Not
+# the selectors of variants (葛󠄀), which are part of names. For a character class of any regex dialect.
+HIDDEN = (
+    r"\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0"
+    "\U000e0000-\U000e007f"
 )
+# Names are used in mail subjects, file names and table cells: one line, no control characters, nothing hidden.
+ONE_LINE = described(
+    rf"^[^\x00-\x1f\x7f\u2028\u2029{HIDDEN}]*$",
+    "改行・タブや、目に見えない文字（幅のない空白、文字の向きを変える記号など）を除いて、1行で入力してください（例: 新宿店）。",
+)
+# Not the joiner inside an emoji of several.
+_HIDDEN = re.compile(f"(?!\u200d[\u2190-\u2bff\U0001f000-\U0001faff])[{HIDDEN}]")
 TAKES_MAIL = "メールアドレスを、半角の英数字と @ で入力してください（例: hanako@example.jp）。"
 TAKES_PHONE = "電話番号を、半角の数字とハイフンで入力してください（例: 03-1234-5678）。"
 # Patterns of several areas: codes that people choose, and a person in a filter.
@@ -38,6 +47,12 @@ _HYPHENS = str.maketrans(dict.fromkeys("‐‑‒–—―−─ー", "-"))
 def half_width(text: str) -> str:
     """The text with full-width letters, digits and hyphens (from Japanese keyboards) as half-width ones."""
     return unicodedata.normalize("NFKC", text).translate(_HYPHENS).strip()
+
+
+def visible(text: str) -> str:
+    """The text with a mark in place of each hidden character, for pages, files, paper and mails: evil［U+202E］gpj.exe.
+    `dashboards.ui.text` has the same."""
+    return text if text.isascii() else _HIDDEN.sub(lambda hidden: f"［U+{ord(hidden[0]):04X}］", text)
 
 
 def to_e164(phone: str) -> str | None:
@@ -70,14 +85,13 @@ def _not_blank(value: str) -> str:
 # Also strips leading and trailing blanks.
 NotBlank = AfterValidator(_not_blank)
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=ONE_LINE), NotBlank]
-Mail = Annotated[str, Field(max_length=254, pattern=described(r"^[^@\s\x00]+@[^@\s\x00]+\.[^@\s\x00]+$", TAKES_MAIL))]
+_MAIL_PART = rf"[^@\s\x00{HIDDEN}]+"
+_MAIL = rf"{_MAIL_PART}@{_MAIL_PART}\.{_MAIL_PART}"
+Mail = Annotated[str, Field(max_length=254, pattern=described(rf"^{_MAIL}$", TAKES_MAIL))]
 Phone = Annotated[str, Field(min_length=1, max_length=20, pattern=described(r"^[0-9+()\- ]+$", TAKES_PHONE))]
 # Or empty, where the value is optional. For a union (`Mail | Literal[""]`) pydantic would report one error for each
 # half, with field names that no form has.
-MailOrEmpty = Annotated[
-    str,
-    Field(max_length=254, pattern=described(r"^(?:[^@\s\x00]+@[^@\s\x00]+\.[^@\s\x00]+)?$", TAKES_MAIL)),
-]
+MailOrEmpty = Annotated[str, Field(max_length=254, pattern=described(rf"^(?:{_MAIL})?$", TAKES_MAIL))]
 PhoneOrEmpty = Annotated[str, Field(max_length=20, pattern=described(r"^[0-9+()\- ]*$", TAKES_PHONE))]
 # The version of a record that was read, and an id.
 RecordVersion = Annotated[int, Field(ge=1, lt=2**31)]

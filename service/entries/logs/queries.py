@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Date, Select, bindparam, cast, func, literal, select
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Date, Select, bindparam, case, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from service.core.access.auth import Actor
 from service.core.database.paging import Filter, Key, Listing, Page, at_least, before, contains, equals, when_true
 from service.entries import queries
-from service.entries.logs import schemas
+from service.entries.logs import rules, schemas
 from service.entries.models import Child, EntryExitLog, Guardianship, LogDay, Nursery, Parent
 from service.entries.rules import DOUBLE_SCAN
 
@@ -163,8 +163,11 @@ def logs(db: Session, by: Actor, limit: int, cursor: str | None, filters: schema
 
 def export_logs(by: Actor, filters: schemas.LogFilters) -> Select[*tuple[Any, ...]]:
     """All rows, in the order of the list. Raises Invalid for an unknown sort order."""
-    names = func.array_to_string(child_names_of(EntryExitLog.parent_id), "、").label("child_words")
-    return LOGS.all(filters.sort, **_filter_values(by, filters)).add_columns(names)
+    names = func.array_to_string(child_names_of(EntryExitLog.parent_id), ", ").label("child_words")
+    is_skewed = func.abs(EntryExitLog.skew_seconds) > rules.MAX_SKEW_SECONDS
+    marks = func.concat_ws("、", case((EntryExitLog.was_offline, "オフライン")), case((is_skewed, "時計のずれ")))
+    rows = LOGS.all(filters.sort, **_filter_values(by, filters))
+    return rows.add_columns(names, func.nullif(marks, "").label("marks"))
 
 
 def _filter_values(by: Actor, filters: schemas.LogFilters) -> dict[str, Any]:

@@ -12,6 +12,8 @@ NOT_A_NUMBER = "バーコードを読み取れませんでした。1～10桁の�
 OTHER_NURSERY = "この端末の保育園と異なります。端末にログインし直してください。"
 # A scan that is sent this much later than it was scanned has waited in the station's offline queue.
 OFFLINE_AFTER = timedelta(seconds=30)
+# A log from a station whose clock differs by more is marked.
+MAX_SKEW_SECONDS = 120
 
 
 def parse_parent_id(scanned: int | str) -> int | None:

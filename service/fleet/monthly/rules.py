@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 from service.core.reports import (
     Block,
@@ -399,7 +400,7 @@ def _terminals(terminals: Sequence[TerminalFigure], *, with_customer: bool) -> T
     return Table(columns, rows, empty)
 
 
-def csv_rows(terminals: Iterable[TerminalFigure]) -> Iterable[Sequence[str]]:
+def csv_rows(terminals: Iterable[TerminalFigure]) -> Iterable[Sequence[str | int | Decimal | None]]:
     """A row for each terminal, with the columns of `CSV_HEADER`."""
     for terminal in terminals:
         seconds = terminal.seconds
@@ -409,9 +410,9 @@ def csv_rows(terminals: Iterable[TerminalFigure]) -> Iterable[Sequence[str]]:
             terminal.store_name,
             terminal.serial_number,
             terminal.firmware_version or "",
-            "" if terminal.uptime is None else f"{terminal.uptime * 100:.3f}",
-            *(f"{duration / 60:.1f}" for duration in durations),
-            str(terminal.incidents),
+            None if terminal.uptime is None else Decimal(f"{terminal.uptime * 100:.3f}"),
+            *(Decimal(f"{duration / 60:.1f}") for duration in durations),
+            terminal.incidents,
         )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Query
 
 from service.core.database.session import Db
+from service.core.exports.cells import Cell
 from service.core.exports.declared import ExportList
 from service.loaners.lending import queries, schemas
 from service.loaners.lists.exports import Table
@@ -36,7 +37,7 @@ def loans(db: Db, filters: Annotated[schemas.LoanFilters, Query()]) -> Table:
     return Table("貸出状況", "device", HEADER, rows, filters.model_dump(mode="json", exclude_defaults=True))
 
 
-def _row(loan: schemas.LoanItem) -> list[str]:
+def _row(loan: schemas.LoanItem) -> list[Cell]:
     return [
         loan.number,
         loan.kind.label,
@@ -46,8 +47,8 @@ def _row(loan: schemas.LoanItem) -> list[str]:
         loan.loan_number,
         f"{loan.lent_on:%Y/%m/%d}" if loan.lent_on else "",
         f"{loan.due_on:%Y/%m/%d}" if loan.due_on else "",
-        str(loan.overdue) if loan.overdue and loan.overdue > 0 else "",
-        str(loan.days),
+        loan.overdue if loan.overdue and loan.overdue > 0 else None,
+        loan.days,
         DEPOSIT_LABELS[loan.deposit].title if loan.deposit else "",
         format_timestamp(loan.last_at),
         "、".join(kind.label for kind in loan.stale),

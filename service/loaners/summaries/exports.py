@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Query
 
 from service.core.database.session import Db
+from service.core.exports.cells import Cell
 from service.core.exports.declared import ExportList
 from service.loaners.lists.exports import Table
 from service.loaners.rules import DEPOSIT_LABELS, HELD_LABELS, STATUS_LABELS, Deposit, Status
@@ -33,10 +34,10 @@ def summary(db: Db, filters: Annotated[schemas.SummaryFilters, Query()]) -> Tabl
     """In the layout of the document's sheet: the cards one below the other, a row for each site, then the total."""
     data = queries.summary(db, filters)
     header = ["サマリーカテゴリ", "拠点", *data.groups, "合計"]
-    rows: list[list[str]] = []
+    rows: list[list[Cell]] = []
     for card in (*data.cards, data.unset):
-        rows += [[card.title, row.site_name, *map(str, row.counts), str(row.total)] for row in card.rows]
-        rows.append([card.title, "合計", *map(str, card.totals), str(card.total)])
+        rows += [[card.title, row.site_name, *row.counts, row.total] for row in card.rows]
+        rows.append([card.title, "合計", *card.totals, card.total])
     return Table("サマリー", "view", header, rows, filters.model_dump(mode="json", exclude_defaults=True))
 
 

@@ -18,6 +18,7 @@ RESERVATIONS = ExportList(
         Column("customer_name", "依頼者"),
         Column("phone_shown", "電話番号"),
         Column("shop_name", "店舗"),
+        Column("open_operations", "手動対応（件）", "number"),
         Column("price", "料金（円）", "number"),
         Column("paid", "決済額（円）", "number"),
         Column("refunded", "返金額（円）", "number"),

@@ -11,7 +11,7 @@ MONTHS = ExportList(
     title="月ごとの数字",
     permission=READ,
     columns=(
-        Column("month", "月"),
+        Column("month_words", "月"),
         Column("requested", "予約件数", "number"),
         Column("confirmed", "確定", "number"),
         Column("failed", "不成立", "number"),

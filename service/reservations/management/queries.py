@@ -65,7 +65,9 @@ def months(db: Session, limit: int, cursor: str | None, filters: schemas.MonthFi
 
 def months_export(_: object, filters: schemas.MonthFilters) -> Select[*tuple[Any, ...]]:
     """Raises Invalid for an unknown sort order."""
-    return MONTHS.all(filters.sort)
+    return MONTHS.all(filters.sort).add_columns(
+        func.to_char(MonthCounts.month, 'FMYYYY"年"FMMM"月"').label("month_words")
+    )
 
 
 def counted_at(db: Session) -> datetime | None:

@@ -16,15 +16,18 @@ from urllib.parse import quote
 import openpyxl
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import select, update
+from sqlalchemy import literal, select, update
 from sqlalchemy.orm import Session
 
 from service.core.audit import AuditEntry
 from service.core.exports import answers, csv_file, excel_file
+from service.core.exports.cells import in_csv
+from service.core.exports.declared import Column
 from service.core.files import deposit
 from service.fleet.models import Terminal, TerminalState
 from stack.home import ROOT
 from tests import factories
+from tests.spreadsheets import AS_SHOWN, CHANGED, FORMULAS
 from tests.waiting import wait_for
 from tests.workers import Environment, environment
 
@@ -72,7 +75,25 @@ def test_no_exported_text_is_a_formula(sign_in: SignIn, db: Session, sign: str) 
     assert read(client.get("/api/fleet/terminals.csv").content)[1][2] == f"'{sign}1+1"
     sheet = openpyxl.load_workbook(io.BytesIO(client.get("/api/fleet/terminals.xlsx").content)).active
     assert sheet is not None
-    assert (sheet["C2"].value, sheet["C2"].data_type) == (f"'{sign}1+1", "s")
+    assert (sheet["C2"].value, sheet["C2"].data_type, sheet["C2"].number_format) == (f"{sign}1+1", "s", "@")
+
+
+def test_the_database_writes_cells_as_python_does(db: Session) -> None:
+    texts = [*AS_SHOWN, *CHANGED, *FORMULAS, "新宿店", "", "DECATHLON", "1番", "a\nb"]
+    cells = [csv_file._cell(Column("x", "x"), literal(text)).label(f"x{index}") for index, text in enumerate(texts)]
+
+    assert [*db.execute(select(*cells)).one()] == [in_csv(text) for text in texts]
+
+
+def test_hidden_characters_are_marked_in_files(sign_in: SignIn, db: Session) -> None:
+    terminal = factories.terminal(db, serial_number="TC200-1")
+    db.execute(update(Terminal).where(Terminal.id == terminal.id).values(store_name="新宿\u202e店\u200b"))
+    client = sign_in("alice", fleet="operator")
+
+    assert read(client.get("/api/fleet/terminals.csv").content)[1][2] == "新宿［U+202E］店［U+200B］"
+    sheet = openpyxl.load_workbook(io.BytesIO(client.get("/api/fleet/terminals.xlsx").content)).active
+    assert sheet is not None
+    assert sheet["C2"].value == "新宿［U+202E］店［U+200B］"
 
 
 def test_the_filters_of_the_list_apply_and_the_export_is_audited(sign_in: SignIn, db: Session) -> None:
@@ -101,7 +122,7 @@ def test_a_workbook_keeps_numbers_and_dates(sign_in: SignIn, db: Session) -> Non
 
     sheet = openpyxl.load_workbook(io.BytesIO(answer.content))["端末一覧"]
     values = {str(sheet.cell(1, column).value): sheet.cell(2, column).value for column in range(1, 13)}
-    assert values["シリアル番号"] == "0012"
+    assert (values["シリアル番号"], sheet["A2"].number_format) == ("0012", "@")
     assert values["最終通信"] == datetime.fromisoformat("2026-11-21T09:05")
     assert values["設置日"] == datetime.fromisoformat("2026-04-01")
     assert values["CPU（%）"] == 42

@@ -180,7 +180,7 @@ def test_rows_in_error_are_downloaded_as_a_harmless_csv_file(environment: Enviro
     assert answer.headers["content-length"] == str(len(answer.content))
     assert quote("顧客_エラー.csv") in answer.headers["content-disposition"]
     [_, row] = csv.reader(io.StringIO(answer.content.decode("utf-8-sig"), newline=""))
-    assert row[2:] == ["'=1+1", "a\n=2", "x", "03"]
+    assert row[2:] == ["'=1+1", "a\n=2", "x", '="03"']
 
 
 def test_no_transaction_is_idle_while_a_file_is_read(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:

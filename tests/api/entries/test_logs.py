@@ -171,6 +171,6 @@ def test_the_csv_has_the_columns_of_the_page(db: Session, client: TestClient, pa
 
     assert csv.status_code == 200, csv.text
     assert csv.text.lstrip("\ufeff").splitlines()[:2] == [
-        "日時,保護者名,入/出,関連園児名,保育園名",
-        "2026-01-14 17:00:00,山田花子,出,山田太郎、山田次郎,さくら保育園",
+        "日時,保護者名,入/出,関連園児名,保育園名,記録の状態,削除日時,削除した人,理由",
+        '2026-01-14 17:00:00,山田花子,出,"山田太郎, 山田次郎",さくら保育園,,,,',
     ]

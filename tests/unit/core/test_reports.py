@@ -123,9 +123,9 @@ def test_text_is_never_markup(name: str) -> None:
     assert text.count(name) == 9, text
 
 
-def test_unprintable_characters_are_replaced_and_invisible_ones_removed() -> None:
+def test_unprintable_characters_are_replaced_and_hidden_ones_marked() -> None:
     assert printable("新宿\x00店\ud800\x1b[0m") == "新宿〓店〓〓[0m"
-    assert printable("evil\u202etxt.exe\u200b") == "eviltxt.exe"
+    assert printable("evil\u202etxt.exe\u200b") == "evil［U+202E］txt.exe［U+200B］"
     assert printable("一行目\r\n二行目\t終") == "一行目\n二行目 終"
     [text] = pdfs.page_texts(render(report(Note("NUL\x00の店"))))
     assert "NUL〓の店" in text
