@@ -25,7 +25,8 @@ HIDDEN = (
 # Names are used in mail subjects, file names and table cells: one line, no control characters, nothing hidden.
 ONE_LINE = described(
     rf"^[^\x00-\x1f\x7f\u2028\u2029{HIDDEN}]*$",
-    "改行・タブや、目に見えない文字（幅のない空白、文字の向きを変える記号など）を除いて、1行で入力してください（例: 新宿店）。",
+    "改行・タブや、目に見えない文字（幅のない空白、文字の向きを変える記号など）を除いて、"
+    "1行で入力してください（例: 新宿店）。",
 )
 # Not the joiner inside an emoji of several.
 _HIDDEN = re.compile(f"(?!\u200d[\u2190-\u2bff\U0001f000-\U0001faff])[{HIDDEN}]")

@@ -16,6 +16,7 @@ from dashboards import session
 from dashboards.client import PAGE_TIMEOUT_SECONDS
 from dashboards.settings import DEMO_REFRESH_SECONDS
 from dashboards.ui import feedback
+from dashboards.ui.text import JOINT
 from service.core.access.identity import UserSession
 from service.core.database import session as core_db
 from service.core.database.clock import real_now
@@ -172,7 +173,7 @@ def test_names_cannot_smuggle_links_or_colours_into_the_page(db: Session, screen
     page = open_address(screen("olivia", fleet="operator"), "dashboard")
 
     [alert] = [element.value for element in page.main.markdown if element.value.startswith("**")]
-    title = "**[\\[無料\\]\\(https\\:\\/\\/evil\\.example\\) \\- \\:red\\[緊急\\] \\*\\*太字\\*\\*]"
+    title = f"**[\\[無料\\]\\(https\\:{JOINT}\\/\\/evil\\.example\\) \\- \\:red\\[緊急\\] \\*\\*太字\\*\\*]"
     assert alert.startswith(f"{title}(/terminal?id={terminal.id})**: ")
     assert "\\!\\[x\\]\\(https" in alert
 
