@@ -16,7 +16,6 @@ from dashboards.ui.exports import Export
 from dashboards.ui.links import link, mail, telephone
 from dashboards.ui.live import refreshing
 from dashboards.ui.status import Status
-from dashboards.ui.text import plain
 
 ACTIVE = {"active": Status("有効", "green", "check_circle"), "inactive": Status("無効", "gray", "block")}
 SORTS = {"name": "代理店名順", "code": "代理店コード順", "-created_at": "登録の新しい順"}
@@ -116,7 +115,7 @@ def activate(agency: AgenciesAgencyItem) -> None:
 
 
 def drawer(row: AgenciesAgencyItem) -> None:
-    @dialogs.dialog(plain(row["name"]), position="right", width="small", icon=":material/store:")
+    @dialogs.dialog(row["name"], position="right", width="small", icon=":material/store:")
     def show() -> None:
         st.markdown(ACTIVE[state(row)].badge())
         with st.container(horizontal=True):

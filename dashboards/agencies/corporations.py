@@ -14,7 +14,6 @@ from dashboards.ui.cache import load_cached
 from dashboards.ui.exports import Export
 from dashboards.ui.links import link, telephone
 from dashboards.ui.live import refreshing
-from dashboards.ui.text import plain
 
 KEY = "agencies.corporations"
 SORTS = {
@@ -77,7 +76,7 @@ def first_request_link() -> None:
 
 
 def drawer(row: CorporationItem) -> None:
-    @dialogs.dialog(plain(row["name"]), position="right", width="small", icon=":material/domain:")
+    @dialogs.dialog(row["name"], position="right", width="small", icon=":material/domain:")
     def show() -> None:
         with st.container(horizontal=True):
             link("法人詳細を開く", corporation_url(row["id"]), primary=True)

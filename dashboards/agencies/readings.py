@@ -170,7 +170,7 @@ def _proposal(
             try:
                 with button_idempotency_key(endpoint) as idempotency_key:
                     session.api().post(endpoint, body, idempotency_key=idempotency_key)
-                    flash.add(f"{case_words.LABELS[name]}に「{plain(value)}」を保存しました。")
+                    flash.add(f"{case_words.LABELS[name]}に「{value}」を保存しました。")
             except ApiProblem as problem:
                 details = "".join(f"  \n{plain(error['message'])}" for error in problem.errors)
                 st.error(feedback.problem_text(problem) + details, icon=":material/error:")

@@ -165,7 +165,7 @@ def _store(site: Site, draft: drafting.Draft, changes: Row, based_on: int, maste
         _record_refusal(site, problem)
         return None
     merge_note = f"ほかの人の変更（{'、'.join(taken_over)}）も取り込みました。" if taken_over else ""
-    flash.add(f"{plain(site.name)}を保存しました。{merge_note}")
+    flash.add(f"{site.name}を保存しました。{merge_note}")
     draft.complete()
     return stored
 

@@ -46,7 +46,7 @@ OUTCOMES = {
 def drawer(row: MessageItem) -> None:
     """Opens next to the list."""
 
-    @dialogs.dialog(plain(row["title"]), position="right", width="medium", icon=":material/outgoing_mail:")
+    @dialogs.dialog(row["title"], position="right", width="medium", icon=":material/outgoing_mail:")
     def show() -> None:
         try:
             message: MessageDetail = session.api().get(f"{PATH}/{row['id']}")
@@ -73,7 +73,7 @@ def drawer(row: MessageItem) -> None:
 
 
 def _confirm_resend(message: MessageDetail) -> None:
-    consequence = f"{plain(message['recipient'])} へ、もう一度送信します。"
+    consequence = f"{message['recipient']} へ、もう一度送信します。"
     if message["in_doubt"]:
         consequence += (
             "前回の送信は、届いたかどうかを確認できていません。"
@@ -83,7 +83,7 @@ def _confirm_resend(message: MessageDetail) -> None:
         consequence += "この通知の有効期限は無くなります。内容が今も正しいことを確認してから再送してください。"
     confirm.confirm(
         f"messages.resend.{message['id']}",
-        f"「{plain(message['title'])}」を再送しますか？",
+        f"「{message['title']}」を再送しますか？",
         consequence,
         action="再送する",
         do=lambda _, key: session.api().post(f"{PATH}/{message['id']}/resend", idempotency_key=key),
@@ -95,8 +95,8 @@ def _confirm_resend(message: MessageDetail) -> None:
 def _confirm_discard(message: MessageDetail) -> None:
     confirm.confirm(
         f"messages.discard.{message['id']}",
-        f"「{plain(message['title'])}」を破棄しますか？",
-        f"{plain(message['recipient'])} へは送信しません。破棄した通知は元に戻せません。",
+        f"「{message['title']}」を破棄しますか？",
+        f"{message['recipient']} へは送信しません。破棄した通知は元に戻せません。",
         action="破棄する",
         do=lambda reason, key: session.api().post(
             f"{PATH}/{message['id']}/discard", {"reason": reason}, idempotency_key=key

@@ -12,7 +12,7 @@ from dashboards.session import has_permission
 from dashboards.ui import columns, confirm, filters, live, tables, times
 from dashboards.ui.exports import Export
 from dashboards.ui.live import refreshing
-from dashboards.ui.text import plain
+from dashboards.ui.text import Markdown, plain
 
 PATH = "/api/entries/logs"
 KEY = "entries.logs"
@@ -110,8 +110,10 @@ def delete(row: LogRow) -> None:
     confirm.confirm(
         f"logs.delete.{row['id']}",
         "この入退ログを削除しますか？",
-        f"**{plain(_describe(row))}**（{plain(children)}）を一覧・出欠・統計から除きます。"
-        "削除した人と理由は監査ログに残ります。",
+        Markdown(
+            f"**{plain(_describe(row))}**（{plain(children)}）を一覧・出欠・統計から除きます。"
+            "削除した人と理由は監査ログに残ります。"
+        ),
         action="削除する",
         do=lambda reason, _idempotency_key: session.api().delete(
             f"/api/entry-exit-logs/{row['id']}", {"reason": " ".join(reason.split())}
@@ -127,8 +129,10 @@ def purge(row: LogRow) -> None:
     confirm.confirm(
         f"logs.purge.{row['id']}",
         "この入退ログを完全に削除しますか？",
-        f"**{plain(_describe(row))}** をデータベースから消します。元に戻すことはできません。"
-        "監査ログには、消した内容と理由が残ります。",
+        Markdown(
+            f"**{plain(_describe(row))}** をデータベースから消します。元に戻すことはできません。"
+            "監査ログには、消した内容と理由が残ります。"
+        ),
         action="完全に削除する",
         do=lambda reason, idempotency_key: session.api().post(
             f"{PATH}/{row['id']}/purge", {"reason": " ".join(reason.split())}, idempotency_key=idempotency_key

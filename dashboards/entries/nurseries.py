@@ -68,7 +68,7 @@ def _new_button() -> None:
 
 
 def drawer(row: NurseryItem) -> None:
-    @dialogs.dialog(plain(row["name"]), position="right", width="small", icon=":material/apartment:")
+    @dialogs.dialog(row["name"], position="right", width="small", icon=":material/apartment:")
     def show() -> None:
         st.markdown(NURSERIES[state(row)].badge())
         with st.container(horizontal=True):

@@ -8,7 +8,7 @@ from dashboards import session
 from dashboards.contract.entries import FIELDS, StationItem
 from dashboards.entries.words import MAX_SKEW_SECONDS, STATIONS
 from dashboards.ui import columns, confirm, dialogs, forms, times
-from dashboards.ui.text import plain, small
+from dashboards.ui.text import small
 
 PATH = "/api/entries/stations"
 
@@ -47,7 +47,7 @@ COLUMNS = (
 
 
 def rename(row: StationItem) -> None:
-    @dialogs.dialog(f"{plain(name(row))}の名前を変更する", width="small", icon=":material/edit:")
+    @dialogs.dialog(f"{name(row)}の名前を変更する", width="small", icon=":material/edit:")
     def ask() -> None:
         st.markdown(small("置き場所など、見分けやすい名前を付けてください。"))
         with forms.form(f"station.rename.{row['id']}", submit="保存する") as form:

@@ -42,7 +42,7 @@ def incident_url(incident_id: int) -> str:
 
 
 def drawer(row: Incident) -> None:
-    @dialogs.dialog(plain(place_text(row)), position="right", width="medium", icon=":material/notifications_active:")
+    @dialogs.dialog(place_text(row), position="right", width="medium", icon=":material/notifications_active:")
     def show() -> None:
         try:
             incident: IncidentDetail = session.api().get(f"{PATH}/{row['id']}")

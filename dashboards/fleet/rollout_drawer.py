@@ -21,7 +21,7 @@ ALL_DAY = "終日"
 
 
 def drawer(row: RolloutItem) -> None:
-    @dialogs.dialog(plain(row["name"]), position="right", width="medium", icon=":material/system_update_alt:")
+    @dialogs.dialog(row["name"], position="right", width="medium", icon=":material/system_update_alt:")
     def show() -> None:
         last_answer = live.last_answer(KEY)
         is_over = last_answer is not None and last_answer["id"] == row["id"] and _is_over(last_answer)

@@ -11,7 +11,7 @@ from dashboards.loaners import words
 from dashboards.session import has_permission
 from dashboards.ui import confirm, dialogs, feedback, links, live, times
 from dashboards.ui.live import refreshing
-from dashboards.ui.text import plain, small
+from dashboards.ui.text import Markdown, plain, small
 
 KEY = "loaners.timeline"
 INITIAL_LIMIT = 20
@@ -98,8 +98,10 @@ def mark(event: EventShown) -> None:
     confirm.confirm(
         f"{KEY}.mark.{event['id']}",
         "この履歴を除去しますか？",
-        f"{words.timestamp(event['effective_at'])}の**{plain(event['kind_word'])}**を、現在の状態・一覧・集計から除きます。"
-        "履歴には「除去済み」として残り、あとで元に戻せます。",
+        Markdown(
+            f"{words.timestamp(event['effective_at'])}の**{plain(event['kind_word'])}**を、現在の状態・一覧・集計から"
+            "除きます。履歴には「除去済み」として残り、あとで元に戻せます。"
+        ),
         action="除去する",
         do=lambda reason, idempotency_key: session.api().post(
             f"/api/loaners/events/{event['id']}/mark",
@@ -117,7 +119,10 @@ def unmark(event: EventShown) -> None:
     confirm.confirm(
         f"{KEY}.unmark.{event['id']}",
         "除去した履歴を元に戻しますか？",
-        f"{words.timestamp(event['effective_at'])}の**{plain(event['kind_word'])}**が、もう一度、現在の状態・一覧・集計に入ります。",
+        Markdown(
+            f"{words.timestamp(event['effective_at'])}の**{plain(event['kind_word'])}**が、もう一度、"
+            "現在の状態・一覧・集計に入ります。"
+        ),
         action="元に戻す",
         do=lambda _, idempotency_key: session.api().post(
             f"/api/loaners/events/{event['id']}/unmark", idempotency_key=idempotency_key

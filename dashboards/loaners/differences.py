@@ -94,7 +94,7 @@ def show_list(chosen: filters.Filters) -> None:
 
 
 def drawer(row: Difference) -> None:
-    @dialogs.dialog(plain(row["number"]), position="right", width="small", icon=":material/difference:")
+    @dialogs.dialog(row["number"], position="right", width="small", icon=":material/difference:")
     def show() -> None:
         st.markdown(plain(describe_changes(row)))
         lists.device_links(row["number"])

@@ -16,7 +16,7 @@ from dashboards.loaners.question_dialog import Question, to_payload
 from dashboards.session import has_permission
 from dashboards.ui import confirm, dialogs, feedback, flash
 from dashboards.ui.status import statuses
-from dashboards.ui.text import plain, small
+from dashboards.ui.text import Markdown, plain, small
 
 PATH = "/api/loaners/forms"
 KEY = "loaners.form"
@@ -180,7 +180,10 @@ def remove(form: FormInFull, position: int) -> None:
     confirm.confirm(
         f"{KEY}.remove.{form_questions[position]['key']}",
         "この質問を削除しますか？",
-        f"下書きから**{plain(form_questions[position]['header'])}**を取り除きます。登録済みの回答は、以前の版のまま残ります。",
+        Markdown(
+            f"下書きから**{plain(form_questions[position]['header'])}**を取り除きます。"
+            "登録済みの回答は、以前の版のまま残ります。"
+        ),
         action="削除する",
         do=lambda _, _idempotency_key: save(form, [*form_questions[:position], *form_questions[position + 1 :]]),
         success=f"「{form_questions[position]['header']}」を削除しました。",
@@ -193,7 +196,7 @@ def publish(form: FormInFull) -> None:
     confirm.confirm(
         f"{KEY}.publish.{form['id']}",
         f"{name}を公開しますか？",
-        f"公開すると、すぐにこの版で登録するようになり、この版は変更できなくなります。{differences}",
+        Markdown(f"公開すると、すぐにこの版で登録するようになり、この版は変更できなくなります。{differences}"),
         action="公開する",
         do=partial(_publish, form),
         success=f"{name}を公開しました。",

@@ -104,7 +104,7 @@ COLUMNS = (
 
 
 def drawer(row: contract.LoanItem) -> None:
-    @dialogs.dialog(plain(row["number"]), position="right", width="small", icon=":material/assignment_return:")
+    @dialogs.dialog(row["number"], position="right", width="small", icon=":material/assignment_return:")
     def show() -> None:
         st.markdown(f"**{plain(row['borrower'] or '貸出先未登録')}** へ貸出中（{row['days']:,}日）")
         for kind in row["stale"]:

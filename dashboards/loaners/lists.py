@@ -172,7 +172,7 @@ def drawer(shown: ListPage | None, row: Listed) -> None:
     """A whole row: every column of its list, as the list was `shown` when the row was clicked."""
     titles: list[str] = shown["columns"] if shown else []
 
-    @dialogs.dialog(plain(row["number"]), position="right", width="medium", icon=":material/devices:")
+    @dialogs.dialog(row["number"], position="right", width="medium", icon=":material/devices:")
     def draw() -> None:
         st.markdown(_badges(row))
         device_links(row["number"])

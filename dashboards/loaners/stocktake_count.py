@@ -217,7 +217,7 @@ def drawer(stocktake: str, row: contract.RowItem) -> None:
     shown = live.last_answer(f"{KEY}_head")
     is_open = bool(shown) and shown["closed_at"] is None and has_permission("loaners:stocktake:update")
 
-    @dialogs.dialog(plain(row["number"]), position="right", width="small", icon=":material/fact_check:")
+    @dialogs.dialog(row["number"], position="right", width="small", icon=":material/fact_check:")
     def show() -> None:
         st.markdown(RESULT[row["result"]].badge())
         if row["device_id"] is not None:

@@ -14,7 +14,6 @@ from dashboards.ui import columns, dialogs, filters, forms, live, tables
 from dashboards.ui.links import link
 from dashboards.ui.live import refreshing
 from dashboards.ui.status import Status
-from dashboards.ui.text import plain
 
 PATH = "/api/loaners/stocktakes"
 KEY = "loaners.stocktakes"
@@ -95,7 +94,7 @@ def start() -> None:
 
 
 def drawer(row: StocktakeItem) -> None:
-    @dialogs.dialog(f"{plain(location(row))}の棚卸", position="right", width="small", icon=":material/fact_check:")
+    @dialogs.dialog(f"{location(row)}の棚卸", position="right", width="small", icon=":material/fact_check:")
     def show() -> None:
         st.markdown(STATE["closed" if row["closed_at"] else "open"].badge())
         st.markdown(

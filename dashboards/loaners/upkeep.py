@@ -124,7 +124,7 @@ def _remove(item: FindingItem) -> None:
     confirm.confirm(
         f"{KEY}.remove.{item['finding']}",
         f"{item['number']} のこの履歴を除去しますか？",
-        f"{plain(item['detail'])}。除去した履歴は、一覧・集計・貸出に反映されなくなります。記録は残り、機器詳細から元に戻せます。",
+        f"{item['detail']}。除去した履歴は、一覧・集計・貸出に反映されなくなります。記録は残り、機器詳細から元に戻せます。",
         action="除去する",
         do=lambda reason, idempotency_key: _decide("remove", item, reason, idempotency_key),
         success=f"{item['number']} の履歴を除去しました。",
@@ -138,7 +138,7 @@ def _dismiss(item: FindingItem) -> None:
     confirm.confirm(
         f"{KEY}.dismiss.{item['finding']}",
         f"{item['number']} の指摘を「問題なし」にしますか？",
-        f"{plain(item['title'])}。この指摘は一覧に出なくなります。あとで戻せます。",
+        f"{item['title']}。この指摘は一覧に出なくなります。あとで戻せます。",
         action="問題なしにする",
         do=lambda reason, idempotency_key: _decide("dismiss", item, reason, idempotency_key),
         success="指摘を「問題なし」にしました。",

@@ -13,7 +13,7 @@ from dashboards import session
 from dashboards.client import ApiProblem
 from dashboards.ui import confirm, dialogs, feedback, fields, flash, forms
 from dashboards.ui.idempotency import button_idempotency_key
-from dashboards.ui.text import plain
+from dashboards.ui.text import markdown
 
 Back = Callable[[], None]
 Body = Mapping[str, Any]
@@ -44,12 +44,12 @@ def ask(
         body: makes what is sent from what was typed.
     """
 
-    @dialogs.dialog(plain(title), width=width, icon=f":material/{icon}:")
+    @dialogs.dialog(title, width=width, icon=f":material/{icon}:")
     def show() -> None:
         if callable(intro):
             intro()
         elif intro:
-            st.info(intro)
+            st.info(markdown(intro))
         with forms.form(key, submit=submit, icon=submit_icon) as form:
             typed = fields.draw(form_fields, form, values or {}, "new")
         if form.submitted:

@@ -56,7 +56,7 @@ def section() -> None:
     shops = {shop["id"]: shop for shop in order["items"]}
     if not shops:
         feedback.empty(
-            f"{plain(order['service_name'])}を取り扱う提携店がありません",
+            f"{order['service_name']}を取り扱う提携店がありません",
             "提携店の「編集する」でこのサービスを選ぶと、ここに並びます。",
         )
         return

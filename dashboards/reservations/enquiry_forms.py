@@ -213,7 +213,7 @@ def to_operations(enquiry: EnquiryDetail, back: Back) -> None:
         icon="support_agent",
         submit="手動対応にする",
         done="手動対応にしました。",
-        intro=f"予約 {plain(enquiry['reservation_code'] or '')} の手動対応として、運営担当者に引き継ぎます。"
+        intro=f"予約 {enquiry['reservation_code'] or ''} の手動対応として、運営担当者に引き継ぎます。"
         "新しく作ると、Slackに通知します。",
     )
 

@@ -16,7 +16,6 @@ from dashboards.reservations.incident_words import DEFINITIONS, LEVEL
 from dashboards.ui import dialogs, feedback, forms
 from dashboards.ui.fields import Custom, Moment, Radio, Text
 from dashboards.ui.records import Record
-from dashboards.ui.text import plain
 
 PATH, KEY = "/api/reservations/incidents", "reservations.incident"
 PROPOSALS, PROPOSAL = "/api/reservations/alarms/proposals", "reservations.proposal"
@@ -98,7 +97,7 @@ def dismiss(proposal: ProposalItem) -> None:
         icon="do_not_disturb_on",
         submit="見送る",
         done="提案を見送りました。",
-        intro=f"「{plain(proposal['title'])}」をインシデントとして登録しません。理由は、Slackのスレッドに残ります。",
+        intro=f"「{proposal['title']}」をインシデントとして登録しません。理由は、Slackのスレッドに残ります。",
     )
 
 
@@ -153,7 +152,7 @@ def resolve(incident: IncidentDetail, back: Back) -> None:
 
 
 def notify_customers(incident: IncidentDetail, back: Back) -> None:
-    @dialogs.dialog(plain(f"{incident['code']} 状況説明SMSを送る"), width="medium", icon=":material/sms:")
+    @dialogs.dialog(f"{incident['code']} 状況説明SMSを送る", width="medium", icon=":material/sms:")
     def ask() -> None:
         try:
             status: Waiting = session.api().get(f"{PATH}/{incident['id']}/status-text")

@@ -104,7 +104,7 @@ def reopen(report: ReportDetail, back: Back) -> None:
 def send(report: ReportDetail, back: Back) -> None:
     """First asks for the recipients, then for a confirmation."""
 
-    @dialogs.dialog(plain(f"{name(report)}をメールで送信する"), width="medium", icon=":material/send:")
+    @dialogs.dialog(f"{name(report)}をメールで送信する", width="medium", icon=":material/send:")
     def ask() -> None:
         try:
             managers: list[Manager] = session.api().get(f"{PATH}/managers")

@@ -102,7 +102,7 @@ def _actions(reservation: ReservationDetail) -> None:
 
 
 def contact(reservation: ReservationDetail) -> None:
-    @dialogs.dialog(plain(f"{reservation['code']}の連絡を記録する"), width="medium", icon=":material/chat:")
+    @dialogs.dialog(f"{reservation['code']}の連絡を記録する", width="medium", icon=":material/chat:")
     def ask() -> None:
         operation_actions.contact(reservation, stay)
 

@@ -13,7 +13,6 @@ from dashboards.contract.reservations import FIELDS
 from dashboards.reservations import choices, operation_actions, words
 from dashboards.ui import dialogs, fields, flash, forms, times
 from dashboards.ui.fields import Text
-from dashboards.ui.text import plain
 
 KEY = "reservations.reservation.new"
 # The session key of the time that the service asked to confirm.
@@ -89,4 +88,4 @@ def _post(request: dict[str, Any], idempotency_key: str) -> None:
             st.session_state[ASKED_TIME] = request["starts_at"]
         raise
     st.session_state.pop(ASKED_TIME, None)
-    flash.add(f"{plain(reservation['customer_name'])}様の予約 {reservation['code']} を受け付けました。")
+    flash.add(f"{reservation['customer_name']}様の予約 {reservation['code']} を受け付けました。")

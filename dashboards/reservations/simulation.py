@@ -16,7 +16,7 @@ from dashboards.reservations.order_buttons import order_buttons
 from dashboards.session import has_permission
 from dashboards.ui import confirm, dialogs, feedback, figures, heading, live, times
 from dashboards.ui.figures import Figure, Good
-from dashboards.ui.text import plain, small
+from dashboards.ui.text import Markdown, plain, small
 
 KEY, PATH = "reservations.simulation", "/api/reservations/simulation"
 MONTHS = {3: "直近3か月", 6: "直近6か月", 12: "直近12か月", 24: "直近24か月"}
@@ -234,7 +234,9 @@ def _apply(result: Simulation, trial: Trial, shops: dict[int, SimulationShopItem
     confirm.confirm(
         f"{KEY}.apply",
         f"{result['service_name']}の電話をかける順番を変更しますか？",
-        f"{before} から、{after} に変更します。これから始まる予約に使われます。手配中の予約の順番は変わりません。",
+        Markdown(
+            f"{before} から、{after} に変更します。これから始まる予約に使われます。手配中の予約の順番は変わりません。"
+        ),
         action="反映する",
         do=do,
         success="電話をかける順番を反映しました。",

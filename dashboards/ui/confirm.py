@@ -10,6 +10,7 @@ import streamlit as st
 from dashboards.client import ApiProblem
 from dashboards.ui import dialogs, feedback, flash
 from dashboards.ui.idempotency import new_key
+from dashboards.ui.text import markdown
 
 REASON_MISSING = "理由を入力してください。履歴に残ります。"
 
@@ -31,7 +32,7 @@ def confirm(
 
     Args:
         question: names the thing: 「端末 TC200-000123（新宿店）を削除しますか？」.
-        consequence: what will happen, and whether it can be undone.
+        consequence: what will happen, and whether it can be undone; a sentence, or `Markdown`.
         action: the verb on the button.
         do: called with the reason and the idempotency key, which is the same for every attempt in the dialog. An
             ApiProblem is shown in the dialog, which stays open. It may open another dialog.
@@ -51,7 +52,7 @@ def confirm(
         state = st.session_state.setdefault(slot, {})
         if state.get("opened", state) is not dialogs.pending():  # Opened again: old errors are removed.
             state |= {"opened": dialogs.pending(), "problem": None, "missing": False, "idempotency_key": new_key()}
-        (st.warning if danger else st.info)(consequence)
+        (st.warning if danger else st.info)(markdown(consequence))
         if reason != "no":
             mark = " :red-badge[必須]" if reason == "required" else "（任意）"
             st.text_area(f"理由{mark}", key=f"{key}.reason", value=preset, max_chars=max_length, height=96)

@@ -18,7 +18,7 @@ from dashboards import session
 from dashboards.client import PAGE_TIMEOUT_SECONDS, ApiProblem
 from dashboards.ui import feedback
 from dashboards.ui.links import requested_id
-from dashboards.ui.text import plain
+from dashboards.ui.text import markdown
 
 _PAGE, _PENDING, _OPENED = "dialogs.page", "dialogs.pending", "dialogs.opened"
 _RERUN, _DRAWING = "dialogs.rerun", "dialogs.drawing"
@@ -44,7 +44,7 @@ def dialog(title: str, **options: Any) -> Callable[[Draw], Draw]:
                 open(open_dialog)
                 st.rerun()
             st.session_state[_PENDING] = st.session_state[_OPENED] = drawing
-            st.dialog(title, on_dismiss=close, **options)(draw_inside)()
+            st.dialog(markdown(title), on_dismiss=close, **options)(draw_inside)()
 
         return open_dialog
 
@@ -63,7 +63,7 @@ def drawer(
 ) -> None:
     """Opens the details of the record at `path`, at the right. `draw` gets the record as it is now."""
 
-    @dialog(plain(title), position="right", width=width, icon=f":material/{icon}:")
+    @dialog(title, position="right", width=width, icon=f":material/{icon}:")
     def show() -> None:
         try:
             record = session.api().get(path, **query)

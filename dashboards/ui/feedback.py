@@ -13,7 +13,7 @@ from dashboards.addresses import login_url
 from dashboards.client import ApiProblem, new_reference
 from dashboards.ui import times
 from dashboards.ui.links import link
-from dashboards.ui.text import plain, small
+from dashboards.ui.text import markdown, plain, small
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +49,8 @@ def empty(
 ) -> None:
     """No rows: why, and what to do; `action` draws the button for it."""
     with st.container(border=True, horizontal_alignment="center"):
-        st.markdown(f":gray[{icon}] **{why}**", width="content")
-        st.markdown(small(next_step), width="content")
+        st.markdown(f":gray[{icon}] **{markdown(why)}**", width="content")
+        st.markdown(small(markdown(next_step)), width="content")
         if action:
             action()
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 import streamlit as st
 
-from dashboards.ui.text import small
+from dashboards.ui.text import markdown, small
 
 CARD_WIDTH = 150  # Two in a row on a phone.
 LOADING_HEIGHT = 104
@@ -51,7 +51,7 @@ def line(figure: Figure, *, faded: bool = False) -> None:
         st.markdown(f"{figure.label}: **{value}**", width="content", help=figure.help)
         st.progress(figure.share or 0.0)
         if figure.note:
-            st.markdown(small(figure.note), width="content")
+            st.markdown(small(markdown(figure.note)), width="content")
 
 
 def loading(count: int = 4) -> None:
@@ -77,7 +77,7 @@ def _card(figure: Figure, faded: bool) -> None:
         help=figure.help,
     )
     if figure.note:
-        st.markdown(small(figure.note))
+        st.markdown(small(markdown(figure.note)))
     if figure.share is not None:
         st.progress(figure.share)
 

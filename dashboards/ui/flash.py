@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dashboards.ui.text import markdown
+
 _WAITING = "flash"
 
 
@@ -14,4 +16,4 @@ def add(message: str) -> None:
 
 def show() -> None:
     for message in st.session_state.pop(_WAITING, []):
-        st.toast(message, icon=":material/check_circle:")
+        st.toast(markdown(message), icon=":material/check_circle:")

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from dashboards.ui.text import markdown
+
 Draw = Callable[[], object]
 # In the session: whether 最終更新 stands next to the page's title.
 TIMED = "heading.timed"
@@ -26,7 +28,7 @@ def row(title: str, *, of_page: bool = False, left: Draw | None = None, right: D
         vertical_alignment="bottom" if title else "center",
     ):
         if title:
-            (st.title if of_page else st.subheader)(title, anchor=False, width="content")
+            (st.title if of_page else st.subheader)(markdown(title), anchor=False, width="content")
         elif left:
             with st.container(horizontal=True, width="content", vertical_alignment="center"):
                 left()

@@ -35,10 +35,15 @@ def visible(text: str) -> str:
     return _HIDDEN.sub(lambda hidden: f"［U+{ord(hidden[0]):04X}］", text)
 
 
-def plain(text: str) -> str:
+def plain(text: str) -> Markdown:
     """The text as it is, with its line breaks: no links, images, colours or formulas hidden in a shop's name."""
     lines = [_BLANKS.sub(" ", line).strip(" ") for line in visible(text).strip().splitlines()]
-    return "  \n".join(_escaped(line) or "&nbsp;" for line in lines)
+    return Markdown("  \n".join(_escaped(line) or "&nbsp;" for line in lines))
+
+
+def markdown(text: str) -> Markdown:
+    """For widgets that take a sentence: Markdown of ours as it is, anything else as `plain`."""
+    return text if isinstance(text, Markdown) else plain(text)
 
 
 def _escaped(line: str) -> str:

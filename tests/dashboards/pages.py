@@ -35,11 +35,11 @@ def html(page: AppTest) -> str:
 
 
 def titles(page: AppTest) -> list[str]:
-    return [title.value for title in page.title]
+    return [text_of([title]) for title in page.title]
 
 
 def toasts(page: AppTest) -> list[str]:
-    return [toast.value for toast in page.toast]
+    return [text_of([toast]) for toast in page.toast]
 
 
 def overlays(page: AppTest) -> list[str]:

@@ -18,13 +18,13 @@ from tests.stack import Stack
 TYPED = "<a href='//evil.example'>x</a> https://evil.example/a www.evil.example free@evil.example [x](//evil.example)"
 LONG = f"{TYPED}\n- 二行目 :material_delete: :streamlit: $x^2$\n\n![x](https://evil.example/x.png) 新宿\u202e店\u200b"
 # Links that are not ours: to another origin, or to an address that was typed as text.
-FOREIGN = """() => [...document.querySelectorAll("a[href], img[src], [style*='evil.example']")]
+FOREIGN = """(service) => [...document.querySelectorAll("a[href], img[src], [style*='evil.example']")]
     .map((element) => element.getAttribute("href") ?? element.getAttribute("src") ?? element.outerHTML)
     .filter((address) => {
         const url = new URL(address, location.href);
         if (url.protocol === "tel:") return false;
         if (url.protocol === "mailto:") return url.pathname.endsWith("evil.example");
-        return !["data:", "blob:"].includes(url.protocol) && url.origin !== location.origin;
+        return !["data:", "blob:"].includes(url.protocol) && ![location.origin, service].includes(url.origin);
     })"""
 
 
@@ -149,7 +149,7 @@ def test_no_page_makes_a_link_of_what_somebody_typed(
         page.goto(address)
         expect(page.locator("h1").first).to_be_visible()
         wait_until_rendered(page)
-        if foreign := page.evaluate(FOREIGN):
+        if foreign := page.evaluate(FOREIGN, stack.service):
             found[address] = foreign
 
     assert len(menu) > 50
