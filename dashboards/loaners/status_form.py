@@ -65,7 +65,7 @@ def search() -> None:
     for device in matches["items"]:
         label = (
             f"**{plain(device['number'])}**  \n"
-            f"{plain(device['model_name'])}・{device['site_name']}・{device['status_word']}"
+            f"{plain(device['model_name'])}・{plain(device['site_name'])}・{device['status_word']}"
         )
         st.button(label, key=f"{KEY}.{device['number']}", width="stretch", on_click=choose, args=(device["number"],))
 

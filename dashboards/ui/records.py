@@ -15,7 +15,6 @@ from dashboards import session
 from dashboards.ui import confirm, conflict, details, dialogs, fields, filters, forms
 from dashboards.ui.columns import Row
 from dashboards.ui.status import Status
-from dashboards.ui.text import plain
 
 Values = Mapping[str, Any]
 Width = Literal["small", "medium", "large"]
@@ -115,7 +114,7 @@ class Record:
         """Opens the facts of a row of master data, from the row itself: its list shows all of it. `fixed` says why the
         row cannot be deactivated, if so."""
 
-        @dialogs.dialog(plain(title), position="right", width="small", icon=f":material/{icon}:")
+        @dialogs.dialog(title, position="right", width="small", icon=f":material/{icon}:")
         def show() -> None:
             st.markdown(ACTIVE["inactive" if row["archived_at"] else "active"].badge())
             if may_change:

@@ -85,7 +85,7 @@ def card(task: Mapping[str, Any], *, key: str, problem: ApiProblem | None = None
         elif state == "running":
             st.skeleton(8)  # It moves without a percentage.
         message = task["error"] if state == "failed" and task["error"] else task["message"]
-        texts = [plain(message)] if message else [SENTENCES[state]]
+        texts: list[str] = [plain(message)] if message else [SENTENCES[state]]
         if task["message"] and state in RUNNING:
             texts.append(small(SENTENCES[state]))
         st.markdown("　".join(texts))
