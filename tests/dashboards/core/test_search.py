@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
 from dashboards.core import search
-from dashboards.ui import files
 from tests import factories, people
 from tests.dashboards.conftest import Network, open_address
 from tests.dashboards.pages import OpenPage, Screen, titles
@@ -28,8 +27,8 @@ def browser(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
         return draw if name == "search" else original(name, html)
 
-    original = files.component
-    monkeypatch.setattr(files, "component", component)
+    original = search.component
+    monkeypatch.setattr(search, "component", component)
     return seen
 
 
