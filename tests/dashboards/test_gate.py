@@ -18,6 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.Markdown_pb2 import Markdown
+from streamlit.proto.RootContainer_pb2 import RootContainer
 from streamlit.runtime import Runtime
 
 import dashboards.app as dashboards_app
@@ -259,7 +260,11 @@ def visible_menu(browser: TestClient) -> tuple[list[tuple[str, str]], str]:
                 section = message.delta.add_block.expandable.label
             elif kind == "delta" and element.markdown.element_type == Markdown.CAPTION:
                 section = element.markdown.body
-            elif kind == "delta" and element.WhichOneof("type") == "page_link":
+            elif (
+                kind == "delta"
+                and element.WhichOneof("type") == "page_link"
+                and message.metadata.delta_path[0] == RootContainer.SIDEBAR
+            ):
                 menu.append((section, element.page_link.label))
             elif kind == "delta" and element.WhichOneof("type") == "heading":
                 title = title or element.heading.body
@@ -273,6 +278,7 @@ def visible_menu(browser: TestClient) -> tuple[list[tuple[str, str]], str]:
         (
             "operator",
             [
+                ("", "ホーム"),
                 ("端末管理", "ダッシュボード"),
                 ("端末管理", "アラート一覧"),
                 ("端末管理", "顧客一覧"),
@@ -280,14 +286,17 @@ def visible_menu(browser: TestClient) -> tuple[list[tuple[str, str]], str]:
                 ("端末管理", "レポート"),
                 ("共通", "処理状況"),
             ],
-            "ダッシュボード",
+            "ホーム",
         ),
         (
             "admin",
-            [(entry.section, entry.title) for entry in MENU if entry.in_menu and entry.area in ("fleet", "core")],
-            "ダッシュボード",
+            [
+                ("", "ホーム"),
+                *((entry.section, entry.title) for entry in MENU if entry.in_menu and entry.area in ("fleet", "core")),
+            ],
+            "ホーム",
         ),
-        ("viewer", [("端末管理", "レポート")], "レポート"),
+        ("viewer", [("", "ホーム"), ("端末管理", "レポート")], "ホーム"),
     ],
 )
 def test_the_cookie_alone_decides_the_menu_and_the_page_behind_the_websocket(

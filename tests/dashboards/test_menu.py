@@ -97,5 +97,5 @@ def test_who_may_not_see_a_page_reads_so_at_its_address_and_nothing_of_it_is_ask
     assert len(restricted) > len(AREA_PAGES) * 10
 
     assert [titles(open_address(page, address)) for address in restricted] == [[REFUSED]] * len(restricted)
-    assert set(network.calls) == {"GET /api/auth/me"}
+    assert set(network.calls) == {"GET /api/auth/me", "GET /api/me/preferences"}
     assert not page.exception

@@ -112,13 +112,13 @@ def test_favourites_stand_on_top_in_every_session_until_they_are_unmarked(open_p
     press(open_address(page, "users"), MARK)
     other = open_page(ada, "customers")
 
-    assert links(other.sidebar)[:2] == ["貸出状況", "ユーザー管理"]
+    assert links(other.sidebar)[:3] == ["ホーム", "貸出状況", "ユーザー管理"]
     assert [caption.value for caption in other.sidebar.caption] == ["お気に入り"]
     assert other.button(key=MARK).label == "お気に入りに追加"
 
     assert open_address(other, "lending").button(key=MARK).label == "お気に入りから外す"
     press(other, MARK)
-    assert links(open_page(ada, "customers").sidebar)[:1] == ["ユーザー管理"]
+    assert links(open_page(ada, "customers").sidebar)[:2] == ["ホーム", "ユーザー管理"]
 
 
 def test_a_favourite_that_the_user_may_no_longer_see_is_left_out(db: Session, open_page: OpenPage, ada: User) -> None:
@@ -146,11 +146,11 @@ def test_without_the_service_the_menu_stays_and_what_is_marked_holds_for_the_ses
 
     press(open_address(page, "users"), MARK)
     press_area(page, "入退管理")
-    assert links(page.sidebar)[:2] == ["貸出状況", "ユーザー管理"]
+    assert links(page.sidebar)[:3] == ["ホーム", "貸出状況", "ユーザー管理"]
     assert open_areas(page) == ["入退管理", "共通"]
 
     network.restore()
-    assert links(open_page(ada, "customers").sidebar)[:1] == ["貸出状況"]
+    assert links(open_page(ada, "customers").sidebar)[:2] == ["ホーム", "貸出状況"]
 
 
 def test_preferences_are_asked_for_once_per_session(open_page: OpenPage, ada: User, network: Network) -> None:

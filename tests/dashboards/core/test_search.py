@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
 from dashboards.core import search
+from dashboards.ui import components
 from tests import factories, people
 from tests.dashboards.conftest import Network, open_address
 from tests.dashboards.pages import OpenPage, Screen, titles
@@ -25,9 +26,8 @@ def browser(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             seen["data"] = data
             return {"opened": seen.pop("opened", None)}
 
-        return draw if name == "search" else original(name, html)
+        return draw if name == "search" else components.component(name, html, css=css)
 
-    original = search.component
     monkeypatch.setattr(search, "component", component)
     return seen
 
@@ -90,7 +90,7 @@ def test_a_hit_opens_its_page_and_not_one_that_is_not_in_the_menu(
     page = screen("olivia", fleet="operator").run()
 
     browser["opened"] = "/users"
-    assert titles(page.run()) == ["ダッシュボード"]
+    assert titles(page.run()) == ["ホーム"]
     browser["opened"] = f"/terminal?id={terminal.id}"
     page.run()
 
