@@ -32,6 +32,7 @@ def table(data: Home) -> None:
         _page,
         _columns(data["areas"]),
         actions={"対応する": _open},
+        address=lambda item: item["address"],
         empty=tables.Empty(
             "いま対応が必要なものはありません。", "対応が必要なものができると、ここに期限の近い順に並びます。"
         ),

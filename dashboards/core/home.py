@@ -50,7 +50,7 @@ def area_sentence(state: AreaState, areas: dict[str, str]) -> None:
     sentence = NOTHING_YET
     if state["figures"] is not None:
         sentence = import_module(f"dashboards.{state['area']}.sentences").SENTENCES[state["key"]](state["figures"])
-    left, right = st.columns([1, 6], gap="xxsmall", vertical_alignment="center")
+    left, right = st.columns([1, 5], gap="xxsmall", vertical_alignment="center")
     left.page_link(page_at(state["address"]).file, label=f"**{areas[state['area']]}** :material/chevron_right:")
     right.markdown(f"{sentence.mark()} {sentence.text}")
 

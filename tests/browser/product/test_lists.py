@@ -20,6 +20,7 @@ PARTS = (
     "attendance-report?child_id=山田太郎（きりん組）",
     "terminal?id=80&view=本体・トークン",
 )
+# The empty one is ホーム.
 PATHS = ("", *(entry.url_path for entry in MENU if entry.in_menu), *PARTS)
 # What must be in sight of each list: its buttons, its states, and the page itself.
 OUTSIDE = """() => {
