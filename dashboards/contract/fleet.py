@@ -968,6 +968,7 @@ FIELDS = {
     "archived": "アーカイブ",
     "updates_cancelled": "取り消した更新（件）",
     "commands_cancelled": "取り消した指示（件）",
+    "codes_revoked": "無効にした登録コード（件）",
     "maintenances_ended": "終了したメンテナンス（件）",
     "alerts_resolved": "解決済みにしたアラート（件）",
     "starts_at": "開始日時",

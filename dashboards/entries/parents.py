@@ -26,7 +26,7 @@ def shown_columns() -> tuple[columns.Column, ...]:
     return (
         columns.text(FIELDS["parent_name"], "name", width=124, sort="name"),
         columns.text(FIELDS["kana"], "kana", width=112, sort="kana"),
-        columns.text(FIELDS["parent_id"], lambda row: str(row["id"]), width=100, alignment="right", sort="id"),
+        columns.text("保護者ID", lambda row: str(row["id"]), width=100, alignment="right", sort="id"),
         columns.text(FIELDS["children"], lambda row: "、".join(child["name"] for child in row["children"]), width=156),
         *choices.nursery_column(120),
         columns.badge("カード", card_state, CARD, width=104),

@@ -62,14 +62,11 @@ def revoke_enrolment_code(db: Session, by: Actor, code_id: int) -> None:
         audit.record(db, by, "update", AREA.name, "enrolment_code", code.id, after={"revoked": True})
 
 
-def revoke_customer_codes(db: Session, by: Actor, customer_id: int) -> int:
-    """Revokes the valid codes of a customer that is archived. Returns how many."""
+def revoke_customer_codes(db: Session, customer_id: int) -> int:
+    """Revokes the valid codes of a customer that is archived. Returns how many, for the customer's audit entry."""
     codes = queries.lock_valid_codes(db, customer_id)
     for code in codes:
         code.revoked_at = app_now(db)
-    if codes:
-        entries = [(code.id, None, {"revoked": True}) for code in codes]
-        audit.record_many(db, by, "update", AREA.name, "enrolment_code", entries)
     return len(codes)
 
 

@@ -35,8 +35,8 @@ def archive(db: Session, by: Actor, customer_id: int) -> None:
         raise Conflict(
             f"使用中の端末が{remaining:,}台あります。すべての端末をアーカイブしてから、顧客企業をアーカイブしてください。"
         )
-    if CUSTOMERS.set_archived(db, by, customer, True):
-        revoke_customer_codes(db, by, customer.id)
+    if customer.archived_at is None:
+        CUSTOMERS.set_archived(db, by, customer, True, {"codes_revoked": revoke_customer_codes(db, customer.id)})
 
 
 def restore(db: Session, by: Actor, customer_id: int) -> None:

@@ -199,8 +199,8 @@ def acknowledge(db: Session, by: Actor, incident_id: int) -> None:
         incident.assignee_id = by.user_id
     _bump_version(incident)
     record_event(db, incident.id, "acknowledged", by)
-    _record_audit(db, by, incident, before, {"assignee_id": incident.assignee_id, "acknowledged": True})
-    _finish_step(db, by, incident, _step(db, incident.id, INITIAL_CHECK), "")
+    step = _finish_step(db, by, incident, _step(db, incident.id, INITIAL_CHECK), "")
+    _record_audit(db, by, incident, before, {"assignee_id": incident.assignee_id, "acknowledged": True, **step})
 
 
 def assign(db: Session, by: Actor, incident_id: int, new: schemas.Assignment) -> None:
@@ -247,7 +247,8 @@ def finish_step(db: Session, by: Actor, incident_id: int, number: int, done: sch
     if number == INITIAL_CHECK and incident.acknowledged_at is None:
         incident.acknowledged_at, incident.acknowledged_by_id = app_now(db), by.user_id
     _bump_version(incident)
-    _finish_step(db, by, incident, step, done.note)
+    if after := _finish_step(db, by, incident, step, done.note):
+        _record_audit(db, by, incident, None, after)
 
 
 def snooze(db: Session, by: Actor, incident_id: int, new: schemas.Snooze) -> None:
@@ -330,16 +331,17 @@ def _step(db: Session, incident_id: int, number: int) -> IncidentStep:
     return db.get_one(IncidentStep, (incident_id, number))
 
 
-def _finish_step(db: Session, by: Actor, incident: Incident, step: IncidentStep, text: str) -> None:
+def _finish_step(db: Session, by: Actor, incident: Incident, step: IncidentStep, text: str) -> dict[str, Any]:
+    """Returns what the audit entry says about it; nothing for a step that was done before."""
     if step.done_at is not None:
-        return
+        return {}
     now = app_now(db)
     step.done_at, step.done_by, step.user_id, step.note = now, by.name[:100], by.user_id, text.strip() or None
     for next_step in STEPS.values():
         if next_step.after == step.step:
             _step(db, incident.id, next_step.number).due_at = now + next_step.target.span
     record_event(db, incident.id, "step", by, text.strip() or None, step=step.step)
-    _record_audit(db, by, incident, None, {"step": STEPS[step.step].title, "note": text.strip() or None})
+    return {"step": STEPS[step.step].title, "note": text.strip() or None}
 
 
 def _record_audit(

@@ -64,19 +64,17 @@ def plan(db: Session, by: Actor, new: schemas.NewMaintenance) -> list[int]:
 def end(db: Session, by: Actor, ids: Sequence[int]) -> int:
     """Ends current windows and cancels those that have not begun. Past windows stay unchanged. Returns how many were
     ended. Raises NotFound."""
-    return _end_and_audit(db, by, [window for window in queries.lock_windows(db, ids) if window.ended_at is None])
+    windows = [window for window in queries.lock_windows(db, ids) if window.ended_at is None]
+    _end_windows(db, windows, by)
+    entries = [(window.id, {"ended_at": None}, {"ended_at": app_now(db).isoformat()}) for window in windows]
+    audit.record_many(db, by, "update", AREA.name, "maintenance", entries)
+    return len(windows)
 
 
 def end_terminal_windows(db: Session, by: Actor, terminal_id: int) -> int:
-    """Ends the open windows of a terminal that is archived. Returns how many."""
-    return _end_and_audit(db, by, queries.lock_open_windows(db, terminal_id))
-
-
-def _end_and_audit(db: Session, by: Actor, windows: Sequence[Maintenance]) -> int:
+    """Ends the open windows of a terminal that is archived. Returns how many, for the terminal's audit entry."""
+    windows = queries.lock_open_windows(db, terminal_id)
     _end_windows(db, windows, by)
-    entries = [(window.id, {"ended_at": None}, {"ended_at": app_now(db).isoformat()}) for window in windows]
-    if entries:
-        audit.record_many(db, by, "update", AREA.name, "maintenance", entries)
     return len(windows)
 
 

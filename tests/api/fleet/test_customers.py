@@ -113,8 +113,8 @@ def test_archiving_a_customer_ends_its_enrolment_codes(admin: TestClient, db: Se
 
     codes = admin.get("/api/fleet/enrolment-codes").json()["items"]
     assert {code["customer_id"]: code["state"] for code in codes} == {customer.id: "revoked", other.id: "valid"}
-    statement = select(AuditEntry.actor, AuditEntry.after).where(AuditEntry.subject == "enrolment_code")
-    assert db.execute(statement.where(AuditEntry.action == "update")).all() == [("alice", {"revoked": True})]
+    entry = db.scalars(select(AuditEntry).where(AuditEntry.action == "status_change")).one()
+    assert (entry.actor, (entry.after or {})["codes_revoked"]) == ("alice", 1)
 
 
 def test_an_archived_customer_takes_no_terminals_and_comes_back(admin: TestClient, db: Session) -> None:
@@ -131,7 +131,7 @@ def test_an_archived_customer_takes_no_terminals_and_comes_back(admin: TestClien
     assert names(admin) == ["ABC商事"]
     assert admin.post("/api/fleet/terminals", json=new).status_code == 201
     changes = db.scalars(select(AuditEntry.after).where(AuditEntry.action == "status_change").order_by(AuditEntry.id))
-    assert list(changes) == [{"archived": True}, {"archived": False}]
+    assert list(changes) == [{"archived": True, "codes_revoked": 0}, {"archived": False}]
 
 
 def test_the_page_counts_terminals_by_store_and_names_open_incidents(admin: TestClient, db: Session) -> None:

@@ -63,7 +63,8 @@ def test_a_right_number_gets_the_current_message_and_the_history_says_why(olivia
     [entry] = db.scalars(
         select(AuditEntry).where(AuditEntry.subject == "reservation", AuditEntry.before["phone"].is_not(None))
     )
-    assert (entry.before, entry.after) == ({"phone": old_phone}, {"phone": "+819055550001", "reason": "お電話で伺った"})
+    before, after = entry.before or {}, entry.after or {}
+    assert (before["phone"], after["phone"], after["reason"]) == (old_phone, "+819055550001", "お電話で伺った")
 
 
 def test_links_that_went_to_the_wrong_number_stop_working(olivia: TestClient, client: TestClient, db: Session) -> None:

@@ -337,7 +337,7 @@ def test_a_page_opened_while_the_service_hangs_waits_once(
     open_address(page, "dashboard")
 
     [request] = unanswered_requests
-    assert request.url.path == "/api/fleet/incidents/counts"
+    assert request.url.path == "/api/me/preferences"
     assert len(page.error) == 4
     assert all(error.value.startswith("サービスから応答がありませんでした。") for error in page.error)
 
