@@ -25,8 +25,8 @@ _RECORDED_ELSEWHERE = re.compile(
 _WRITTEN_TABLE = re.compile(r"(?<!FOR )(?<!KEY )(?<!DO )\b(?:INSERT INTO|UPDATE|DELETE FROM)\s+(\w+)")
 # Actions with an entry for each of several things, because each has a log of its own: a corporation and its card, a
 # shop and the order of its services, a report or chore and the work that it finishes, several turns of chores, new and
-# old cards that are mailed, a terminal and its token or code, a firmware and its roll-outs. And a user's entry is in each of the user's areas, whose
-# administrators see no other.
+# old cards that are mailed, a terminal and its token or code, a firmware and its roll-outs. And a user's entry is in
+# each of the user's areas, whose administrators see no other.
 SEVERAL_ENTRIES = re.compile(
     r"/api/(agencies/(requests|corporations/\d+)|reservations/(shops\b|services/\d+|reports/\d+/finish|chores\b)|core/users"
     r"|fleet/(enrolments|terminals/\d+/swap|firmwares/\d+/withdraw)|entries/cards/mail)"
