@@ -21,25 +21,14 @@ from dashboards.ui import preferences
 SHORT_MENU = 24
 FAVOURITES, FOLDING = "menu.favourites", "menu.areas"
 _OPEN = "menu.open"
-# On a phone the menu is closed: the sum of what waits stands beside the button that opens it, over the page's head and
-# below the open menu. Elsewhere the menu shows it. Whatever is pressed is as high as a thumb needs.
+# Keys of dashboards/static/genba.css.
 DUE, MENU, USER = "menu-due", "menu", "menu-user"
-STYLE = f"""
-div:has(> .st-key-{DUE}) {{ display: none; }}
-@media (max-width: 768px) {{
-  div:has(> .st-key-{DUE}) {{ display: contents; }}
-  .st-key-{DUE} {{ position: fixed; top: 9px; left: 6.5rem; width: auto; z-index: 999990; }}
-  .st-key-{DUE} a {{ border: 1px solid #D5DDE6; }}
-  [class*="st-key-menu"] :is(a, summary) {{ min-height: 44px; margin-block: 0; }}
-}}
-"""
 
 Pages = Mapping[Entry, StreamlitPage]
 
 
 def due_place() -> DeltaGenerator:
     """Where the menu writes the sum of its counts while it is closed."""
-    st.html(f"<style>{STYLE}</style>")
     return st.container(key=DUE).empty()
 
 

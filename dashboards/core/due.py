@@ -58,7 +58,7 @@ def _columns(areas: dict[str, str]) -> tuple[columns.Column, ...]:
     titles = {name: Status(title, "blue", "work") for name, title in areas.items()}
     return (
         columns.text("内容", "title", width=214),
-        columns.badge("期限", _state, DUE_STATES, width=88),
+        columns.badge("状況", _state, DUE_STATES, width=88),
         columns.text("残り時間", _time_left, width=172),
         *((columns.badge("業務", "area", titles, width=94),) if len(areas) > 1 else ()),
         columns.text("種類", "kind", width=92),

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboards.ui import bound, dialogs, exports, feedback, live
+from dashboards.ui import bound, dialogs, exports, feedback, live, preferences
 from dashboards.ui.columns import Column, Row
 from dashboards.ui.components import component
 from dashboards.ui.exports import Export
@@ -26,6 +26,8 @@ PAGE_ROWS = 50
 Actions = Mapping[str, Callable[[Any], None]]
 BulkActions = Mapping[str, Callable[[list[Any]], None]]
 ALT = "一覧"
+# The user's preference: the titles of the columns that she does not want to see, by the list's key.
+HIDDEN_COLUMNS = "lists.hidden"
 
 
 @dataclass(frozen=True)
@@ -265,7 +267,7 @@ def _list(
     by_id = {_row_id(item, index): item for index, item in enumerate(items)}
     st.session_state[f"{key}.rows"] = by_id
     defaults = {
-        "hidden": st.session_state.get(f"{key}.hidden", []),
+        "hidden": preferences.get(HIDDEN_COLUMNS, dict[str, list[str]]()).get(key, []),
         "rows": [
             {
                 "id": row_id,
@@ -324,7 +326,8 @@ def _title_pressed(key: str, columns: Sequence[Column], sorts: Mapping[str, str]
 
 
 def _columns_chosen(key: str) -> None:
-    st.session_state[f"{key}.hidden"] = st.session_state[f"{key}.list"]["hidden"]
+    hidden = st.session_state[f"{key}.list"]["hidden"]
+    preferences.change(HIDDEN_COLUMNS, dict[str, list[str]](), lambda stored: stored | {key: hidden})
 
 
 def _action_pressed(key: str) -> None:

@@ -3,6 +3,7 @@ for a table and a chart."""
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -130,6 +131,36 @@ def _open(page: Page, address: PageAddress) -> float:
     page.goto(address.url, wait_until="commit")
     milliseconds: float = page.wait_for_function(COMPLETE, arg=address.pictures).json_value()
     return milliseconds / 1000
+
+
+def measure_clicks(stack: Stack) -> Claim:
+    """From a click on an entry of the menu to the settled page, beside the same pages by their address."""
+    entries = [entry for entry in MENU if entry.in_menu and entry.area == "fleet"]
+    clicked, opened = [], []
+    with chromium() as browser:
+        page = desktop_context(browser).new_page()
+        sign_in(page, stack, "admin")
+        for entry in entries:
+            address = PageAddress(entry.title, f"{stack.dashboards}/{entry.url_path}")
+            opened.append(statistics.median(_open(page, address) for _ in range(REPEATS)))
+        for _ in range(REPEATS):
+            clicked += [_click(page, entry.title) for entry in entries]
+    click, address_time = statistics.median(clicked), statistics.median(opened)
+    return Claim(
+        "a click on an entry of the menu to the settled page, no more than by its address",
+        f"{click:.2f} s; {address_time:.2f} s by the address",
+        click <= address_time,
+    )
+
+
+def _click(page: Page, title: str) -> float:
+    link = page.get_by_test_id("stSidebar").get_by_role("link", name=re.compile(rf"^{title}(\(|$)"))
+    link.wait_for()
+    started_at: float = page.evaluate("performance.now()")
+    link.click()
+    settled = f"() => document.querySelector('h1')?.innerText === {title!r} && ({COMPLETE})(0)"
+    ended_at: float = page.wait_for_function(settled).json_value()
+    return (ended_at - started_at) / 1000
 
 
 def table_lines(times: list[PageTime]) -> list[str]:

@@ -57,4 +57,5 @@ def _measure_year(stack: Stack) -> RowResult:
             slowest.p95 < 300,
         ),
         *screens.page_claims(page_times, "of the menu"),
+        screens.measure_clicks(stack),
     ]

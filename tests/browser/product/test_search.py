@@ -14,6 +14,8 @@ def open_dashboard(page: Page, stack: Stack) -> None:
     set_session_cookies(page.context, stack, get_session_token(stack, "admin"))
     page.goto(f"{stack.dashboards}/dashboard")
     expect(page.get_by_text("総端末数", exact=True)).to_be_visible()
+    # Its script has been loaded.
+    expect(page.locator("input[role=combobox][aria-controls]")).to_be_attached()
 
 
 def test_a_number_is_typed_and_its_page_opened_without_the_mouse(page: Page, stack: Stack) -> None:

@@ -62,7 +62,7 @@ def test_each_row_says_what_whose_and_until_when_and_leads_to_its_step(db: Sessi
     first, second = rows(page)
     assert "対応が必要なものが2件あります。期限の近い順に並べています。" in texts(page).replace("**", "")
     assert (first["内容"], first["種類"], first["担当"]) == ("ABC商事 - 新宿店 レジ1番", "アラート", "担当者なし")
-    assert (list(first["期限"]), first["残り時間"], first["次の手順"]) == (["期限超過"], "25分超過", "初動を確認する")
+    assert (list(first["状況"]), first["残り時間"], first["次の手順"]) == (["期限超過"], "25分超過", "初動を確認する")
     assert second["内容"] == "XYZストア - 梅田店 レジ1番"
     assert "業務" not in first
 
