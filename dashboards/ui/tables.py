@@ -19,7 +19,7 @@ from dashboards.ui.columns import Column, Row
 from dashboards.ui.components import component
 from dashboards.ui.exports import Export
 from dashboards.ui.filters import Filters
-from dashboards.ui.text import small
+from dashboards.ui.text import small, visible
 
 PAGE_ROWS = 50
 
@@ -256,6 +256,10 @@ def grid(
     _list(key, {"alt": alt, "columns": titles, "local": True, "scrolls": height == "auto"}, items, columns, row_actions)
 
 
+def _shown(cell: Any) -> Any:
+    return visible(cell) if isinstance(cell, str) else cell
+
+
 def _list(
     key: str,
     data: Mapping[str, Any],
@@ -272,7 +276,7 @@ def _list(
             {
                 "id": row_id,
                 "href": actions.address(item) if actions.address else None,
-                "cells": [column.cell(item) for column in columns],
+                "cells": [_shown(column.cell(item)) for column in columns],
                 "hints": {column.title: column.hint(item) for column in columns if column.hint},
             }
             for row_id, item in by_id.items()
