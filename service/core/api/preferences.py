@@ -11,10 +11,19 @@ from service.core.database.session import Db
 from service.core.http.problem_responses import refusals
 from service.core.users import preferences
 from service.core.users.preferences import NewValue, Preferences
+from service.core.values.messages import described
 
 router = APIRouter(prefix="/api/me/preferences", tags=["auth"], responses=refusals(401, 403))
 
-Name = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_.-]{0,63}$")]
+Name = Annotated[
+    str,
+    Path(
+        pattern=described(
+            r"^[a-z][a-z0-9_.-]{0,63}$",
+            "半角の小文字の英字で始め、英数字と . _ - の64文字以内で入力してください（例: menu.areas）。",
+        )
+    ),
+]
 
 
 @router.get("")

@@ -237,12 +237,12 @@ def test_the_months_are_listed_and_exported(past: Session, mia: TestClient) -> N
 
     rows = list(csv.DictReader(io.StringIO(mia.get(f"{MANAGEMENT}/months.csv").content.decode("utf-8-sig"))))
     assert [(row["月"], row["予約成功率（%）"], row["売上（円）"]) for row in rows] == [
-        ("2031-01", "0.0", "-5500"),
-        ("2030-12", "100.0", "11000"),
+        ("2031年1月", "0.0", "-5500"),
+        ("2030年12月", "100.0", "11000"),
     ]
     sheet = openpyxl.load_workbook(io.BytesIO(mia.get(f"{MANAGEMENT}/months.xlsx").content)).active
     assert sheet is not None
-    assert [cell.value for cell in sheet[2]][:2] == ["2031-01", 1]
+    assert [cell.value for cell in sheet[2]][:2] == ["2031年1月", 1]
 
 
 def test_rankings_are_exported_of_a_month_or_of_all(past: Session, mia: TestClient) -> None:
