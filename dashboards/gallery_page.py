@@ -10,10 +10,11 @@ from datetime import timedelta
 import streamlit as st
 
 from dashboards.gallery import PARTS
-from dashboards.ui import bound, dialogs, flash, heading, times
+from dashboards.ui import bound, dialogs, flash, heading, preferences, times
 
 st.set_page_config(page_title="部品一覧｜Genba", layout="wide")
 times.begin_page(timedelta())
+preferences.keep_in_session()
 bound.begin_page("gallery")
 with dialogs.draw_after("gallery"):
     heading.page("部品一覧")

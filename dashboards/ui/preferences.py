@@ -31,6 +31,11 @@ def get(name: str, default: Value) -> Value:
     return value if isinstance(value, type(default)) else default
 
 
+def keep_in_session() -> None:
+    """For the gallery, which has no service: nothing is read."""
+    st.session_state[_IS_READ] = True
+
+
 def put(name: str, value: object) -> None:
     _values()[name] = value
     with suppress(ApiProblem):
