@@ -5,8 +5,10 @@
 //   scrolls: ten rows at most}
 // triggers: "action" {id, label}, "bulk" {ids, label}, "sort" title, "hidden" [title]
 const CARDS_BELOW = 640;
-// How far columns may shrink before rows become cards.
+// How far columns may shrink before rows become cards; further at a desk, where rows are compared.
 const SHRINK = 0.7;
+const SHRINK_AT_DESK = 0.5;
+const DESK = 1024;
 const EMPTY = "–";
 const NUMBER = new Intl.NumberFormat("ja-JP");
 const FORMATS = {
@@ -177,7 +179,7 @@ class List {
     const cell = element(isFirst ? "th" : "td", { className: `is-${column.kind} ${column.right ? "right" : ""}` });
     if (isFirst) cell.scope = "row";
     else cell.dataset.title = column.title;
-    if (value == null || value === "" || (Array.isArray(value) && !value.length)) {
+    if (value == null || value === "" || value === EMPTY || (Array.isArray(value) && !value.length)) {
       cell.classList.add("empty");
       cell.append(EMPTY);
     } else if (Array.isArray(value)) {
@@ -307,7 +309,8 @@ class List {
     const room = this.root.clientWidth;
     if (!room || !this.data) return;
     const needed = [...this.widths.children].reduce((sum, column) => sum + Number(column.width), 0);
-    const isCards = needed * SHRINK > room || (this.data.actions.length > 0 && room < CARDS_BELOW);
+    const least = needed * (innerWidth < DESK ? SHRINK : SHRINK_AT_DESK);
+    const isCards = least > room || (this.data.actions.length > 0 && innerWidth < CARDS_BELOW);
     this.root.classList.toggle("cards", isCards);
     // Columns for buttons and boxes keep their width.
     const fixed = this.head.querySelectorAll(".pick, .actions");

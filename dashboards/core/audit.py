@@ -37,8 +37,8 @@ COLUMNS = (
     columns.text("日時", time_text, width=168),
     columns.text("操作者", "actor_title", width=176),
     columns.text("操作種別", "action_title", width=84),
-    columns.text("対象", "target", width=128),
-    columns.text("変更内容", changes_text, width=236),
+    columns.text("対象", "target", width=220),
+    columns.text("変更内容", changes_text, width=220),
     columns.text("業務", "area_title", width=78),
     columns.text("接続元", "address", width=100),
 )
