@@ -30,21 +30,26 @@ _MONTHS = "|".join(
 # Patterns for Python and PostgreSQL, for the whole cell.
 # An amount with its sign: no operator and no name follows that could make it a formula (-5,500円/年(税込)).
 AMOUNT = rf"[-－][{_DIGITS}][{_DIGITS},.]*(?:[%％]|[ぁ-んァ-ヶ一-龠々][ぁ-んァ-ヶー一-龠々{_DIGITS}/／()（）・、 ]*)?"
-CHANGED = "|".join(
+# What a spreadsheet would show differently, up to 10 characters and longer: PostgreSQL takes time for each alternative,
+# and telephone numbers, which begin like all of them, need few.
+SHORT = 10
+_NUMBER = (
+    rf"[{_DIGITS}]+[.][{_DIGITS}]*[0０]|[{_DIGITS}]+(?:[.][{_DIGITS}]+)?[eE][-+]?[{_DIGITS}]+"  # version 1.10, 1e5
+)
+_PLUS = rf"[+][{_DIGITS}][{_DIGITS} ()-]*"  # +81 90-1234-5678
+CHANGED_SHORT = "|".join(
     (
-        rf"[0０][{_DIGITS}]+",  # leading zeros
-        rf"[{_DIGITS}]{{12,250}}",  # shown as 7.12346E+12, and cut after 15 digits
-        rf"[{_DIGITS}]+[.][{_DIGITS}]*[0０]",  # version 1.10
-        rf"[{_DIGITS}]+(?:[.][{_DIGITS}]+)?[eE][-+]?[{_DIGITS}]+",
-        rf"[+][{_DIGITS}][{_DIGITS} ()-]*",  # +81 90-1234-5678
+        rf"[0０][{_DIGITS}]+|{_NUMBER}|{_PLUS}",
         rf"[{_DIGITS}]{{1,2}}[-/][{_DIGITS}]{{1,4}}|[{_DIGITS}]{{4}}[-/][{_DIGITS}]{{1,2}}",  # January 2nd, 2026-11
         rf"[{_DIGITS}]{{1,2}}[-/.][{_DIGITS}]{{1,2}}[-/.][{_DIGITS}]{{1,4}}",  # version 2.3.1
         rf"(?:{_MONTHS})[- /.]?[{_DIGITS}]{{1,4}}",
     )
 )
+CHANGED_LONG = rf"[{_DIGITS}]+|{_NUMBER}|{_PLUS}"  # 7.12346E+12, and cut after 15 digits
 # The first characters of texts that a pattern may concern.
 SUSPECT = FORMULA + "0123456789０１２３４５６７８９" + "jfmasondJFMASOND"
-_AMOUNT, _CHANGED = re.compile(AMOUNT), re.compile(CHANGED)
+_AMOUNT = re.compile(AMOUNT)
+_CHANGED_SHORT, _CHANGED_LONG = re.compile(CHANGED_SHORT), re.compile(CHANGED_LONG)
 # Characters that XML cannot contain.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|[\ud800-\udfff]")
 MAX_EXCEL_CELL_LENGTH = 32_767
@@ -53,9 +58,13 @@ MAX_EXCEL_CELL_LENGTH = 32_767
 def in_csv(text: str) -> str:
     """The text of a cell as CSV has it. `csv_file.write` does the same in SQL."""
     text = visible(text)
-    if _CHANGED.fullmatch(text):
+    if _is_changed(text):
         return f'="{text}"'
     return f"'{text}" if _FORMULA_START.match(text) and not _AMOUNT.fullmatch(text) else text
+
+
+def _is_changed(text: str) -> bool:
+    return bool((_CHANGED_LONG if len(text) > SHORT else _CHANGED_SHORT).fullmatch(text))
 
 
 def original(text: str) -> str:
@@ -71,7 +80,7 @@ def in_excel(text: str) -> str:
 
 def is_guessed(text: str) -> bool:
     """Whether a spreadsheet in which somebody edits the cell would take the text for something else."""
-    return bool(_FORMULA_START.match(text) or _CHANGED.fullmatch(text))
+    return bool(_FORMULA_START.match(text) or _is_changed(text))
 
 
 def shown_time(value: date, form: str) -> str:

@@ -18,10 +18,12 @@ from sqlalchemy.orm import Session
 from service.core.access.auth import Actor
 from service.core.exports.cells import (
     AMOUNT,
-    CHANGED,
+    CHANGED_LONG,
+    CHANGED_SHORT,
     DATE,
     DATETIME,
     FORMULA,
+    SHORT,
     SUSPECT,
     Cell,
     in_csv,
@@ -128,8 +130,12 @@ def _cell(column: Column, source: ColumnElement[Any]) -> ColumnElement[Any]:
         return case(dict(column.words or {}), value=source, else_=cast(source, Text))
     text = cast(source, Text)
     first = func.left(text, 1)
+    is_changed = case(
+        (func.length(text) > SHORT, text.regexp_match(f"^(?:{CHANGED_LONG})$")),
+        else_=text.regexp_match(f"^(?:{CHANGED_SHORT})$"),
+    )
     written = case(
-        (text.regexp_match(f"^(?:{CHANGED})$"), func.concat('="', text, '"')),
+        (is_changed, func.concat('="', text, '"')),
         (and_(first.in_([*FORMULA]), ~text.regexp_match(f"^(?:{AMOUNT})$")), func.concat("'", text)),
         else_=text,
     )
