@@ -268,7 +268,10 @@ def _list(
     actions: RowActions,
     **callbacks: Callable[[], None],
 ) -> None:
-    by_id = {_row_id(item, index): item for index, item in enumerate(items)}
+    by_id: dict[str, Any] = {}
+    for index, item in enumerate(items):
+        row_id = _row_id(item, index)
+        by_id[row_id if row_id not in by_id else f"{row_id}.{index}"] = item
     st.session_state[f"{key}.rows"] = by_id
     defaults = {
         "hidden": preferences.get(HIDDEN_COLUMNS, dict[str, list[str]]()).get(key, []),
