@@ -151,8 +151,15 @@ function translateAttributes(element) {
   for (const name of ATTRIBUTES) {
     const value = element.getAttribute(name);
     const text = value ? translated(value) : null;
-    if (text !== null) element.setAttribute(name, text);
+    if (text) element.setAttribute(name, text);
+    else if (text === "") hideFromReaders(element, name);
   }
+}
+
+// A picture without a name would be read as one.
+function hideFromReaders(element, name) {
+  element.removeAttribute(name);
+  if (element.getAttribute("role") === "img") element.setAttribute("aria-hidden", "true");
 }
 
 function translateTree(root) {
