@@ -28,7 +28,7 @@ CORE_VALUES: Mapping[str, Mapping[str, str]] = {
 }
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _MONTH = re.compile(r"(20\d\d)-(0[1-9]|1[0-2])")
-_TIME_OF_DAY = re.compile(r"\d\d:\d\d:\d\d")
+_TIME_OF_DAY = re.compile(r"\d\d:\d\d(?::\d\d(?:\.\d+)?)?")
 _DATETIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)")
 
 
