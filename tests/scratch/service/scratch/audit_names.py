@@ -1,0 +1,10 @@
+"""Scratch: how the audit log names notes."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from service.core.audit.names import Named
+from service.scratch.models import Note
+
+AUDIT_NAMES = {"note": Named(select(Note.id, Note.text))}
