@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from service.scratch.models import Note
 from sqlalchemy import select
 
 from service.core.audit.names import Named
-from service.scratch.models import Note
 
 AUDIT_NAMES = {"note": Named(select(Note.id, Note.text))}
