@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import threading
 import time
 import uuid
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -16,6 +14,7 @@ from typing import Any
 
 import httpx2
 
+from dashboards.by_token import ByToken
 from dashboards.settings import settings
 
 SAFE_METHODS = {"GET", "HEAD"}
@@ -86,22 +85,14 @@ class LastWrites:
     """When each session last wrote through this process. A session that is new here may just have written through
     another process, or one that died: its first request counts as a write."""
 
-    MAX_TOKENS = 4096
-
     def __init__(self) -> None:
-        self._last: OrderedDict[str, float] = OrderedDict()
-        self._lock = threading.Lock()
+        self._times: ByToken[float] = ByToken(max_tokens=4096)
 
     def note(self, token: str) -> None:
-        with self._lock:
-            self._last[token] = time.monotonic()
-            self._last.move_to_end(token)
-            while len(self._last) > self.MAX_TOKENS:
-                self._last.popitem(last=False)
+        self._times.put(token, time.monotonic())
 
     def seconds_since(self, token: str) -> float:
-        with self._lock:
-            last = self._last.get(token)
+        last = self._times.get(token)
         if last is None:
             self.note(token)
             return 0.0

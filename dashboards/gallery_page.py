@@ -14,7 +14,7 @@ from dashboards.ui import bound, dialogs, flash, heading, preferences, times
 
 st.set_page_config(page_title="部品一覧｜Genba", layout="wide")
 times.begin_page(timedelta())
-preferences.keep_in_session()
+preferences.keep_in_process()
 bound.begin_page("gallery")
 with dialogs.draw_after("gallery"):
     heading.page("部品一覧")

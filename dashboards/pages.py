@@ -14,20 +14,11 @@ from streamlit.navigation.page import Page as StreamlitPage
 
 
 @dataclass(frozen=True)
-class PendingCount:
-    """A count in an answer of the service: the value `field` of the answer to `path`."""
-
-    path: str
-    field: str
-
-
-@dataclass(frozen=True)
 class Entry:
     """`file` is the page's, relative to `dashboards`. `permission` None: every signed-in user sees the page.
 
     `subjects`: the service's subjects that are managed there; notifications about them lead to this page.
     `id_parameter`: the query parameter for the id, when the page shows a single subject.
-    `pending_count`: the count of open items that the menu shows next to the title.
     """
 
     area: str
@@ -40,7 +31,6 @@ class Entry:
     in_menu: bool = True
     subjects: tuple[str, ...] = ()
     id_parameter: str = ""
-    pending_count: PendingCount | None = None
 
     def page(self) -> StreamlitPage:
         return _page(self.file, self.title, f":material/{self.icon}:", self.url_path)

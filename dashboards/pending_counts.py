@@ -1,49 +1,58 @@
-"""The numbers in the menu: how many items wait for the user on each page.
+"""The numbers in the menu: how many items wait on each page, and how many of them are due.
 
-They are cached in the session, also while the service is away: the menu never waits for it long, and an outage does not
-draw every page anew.
+They are cached for all tabs of the session, also while the service is away: the menu never waits for it long, and an
+outage does not draw every page anew.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import streamlit as st
-
+from dashboards import session
+from dashboards.by_token import ByToken
 from dashboards.client import ApiProblem
-from dashboards.pages import Entry
+from dashboards.contract.core import MenuCounts
 from dashboards.settings import settings
 from dashboards.ui import live
 
-_CACHE = "pending_counts"
+
+@dataclass(frozen=True)
+class PendingCounts:
+    """`due`: as many as ホーム counts; `pages`: by URL path, without pages that have none."""
+
+    due: int = 0
+    pages: dict[str, int] = field(default_factory=dict)
+    expires_at: float = 0.0
 
 
-@dataclass
-class CachedCounts:
-    until: float = 0.0
-    numbers: dict[str, int] = field(default_factory=dict)
+_cache: ByToken[PendingCounts] = ByToken()
 
 
-def cached_counts(entries: Iterable[Entry]) -> dict[str, int]:
-    """By the page's URL path, without pages that have none."""
-    cached: CachedCounts = st.session_state.setdefault(_CACHE, CachedCounts())
-    if time.monotonic() >= cached.until:
-        cached.numbers = fetch_counts(entries, cached.numbers)
-        cached.until = time.monotonic() + settings().refresh_seconds
-    return cached.numbers
+def cached_counts() -> PendingCounts:
+    token = session.token() or ""
+    cached = _cache.get(token) or PendingCounts()
+    if time.monotonic() >= cached.expires_at:
+        cached = _fetch(cached)
+        _cache.put(token, cached)
+    return cached
 
 
-def fetch_counts(entries: Iterable[Entry], previous: dict[str, int]) -> dict[str, int]:
-    counts = {}
-    for entry in entries:
-        if entry.pending_count is None:
-            continue
-        try:
-            count = live.fetch_answer(entry.pending_count.path)[entry.pending_count.field]
-        except ApiProblem:
-            count = previous.get(entry.url_path, 0)
-        if count:
-            counts[entry.url_path] = count
-    return counts
+def _fetch(previous: PendingCounts) -> PendingCounts:
+    """What the service cannot count now stays as it was."""
+    due, pages = previous.due, previous.pages
+    try:
+        answer: MenuCounts = live.fetch_answer("/api/home/counts")
+    except ApiProblem:
+        pass
+    else:
+        due = previous.due if answer["due"] is None else answer["due"]
+        pages = {}
+        for address, count in answer["pages"].items():
+            path = address.removeprefix("/")
+            pages[path] = previous.pages.get(path, 0) if count is None else count
+    return PendingCounts(due, {path: count for path, count in pages.items() if count}, _expiry())
+
+
+def _expiry() -> float:
+    return time.monotonic() + settings().refresh_seconds

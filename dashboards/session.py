@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
+from dashboards.by_token import ByToken
 from dashboards.client import PAGE_TIMEOUT_SECONDS, Api, ApiProblem, last_writes
 from dashboards.contract.core import Me
 
@@ -21,7 +21,6 @@ BROWSER_COOKIE = "genba_browser"
 CACHE_SECONDS = 15
 # Requests that waited for a lookup that failed share its failure, instead of waiting for a timeout each.
 CACHE_FAILURE_SECONDS = 1
-CACHE_MAX_TOKENS = 2048
 # The gate sets it to the browser's IP address, and removes it from what clients send.
 BROWSER_ADDRESS_HEADER = "x-browser-address"
 _LAST_USER, _ENDED, _SHOWN_AS_ENDED = "session.user", "session.ended", "session.shown_as_ended"
@@ -57,15 +56,13 @@ class Sessions:
     """
 
     def __init__(self) -> None:
-        self._cache: OrderedDict[str, tuple[float, str, User | ApiProblem | None]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._cache: ByToken[tuple[float, str, User | ApiProblem | None]] = ByToken()
         # One lookup per token at a time: a page opens with dozens of requests at once.
         self._lookup_locks = [threading.Lock() for _ in range(16)]
 
     def remembered(self, token: str, address: str = "") -> tuple[User | None] | None:
         """The cached answer in a 1-tuple, or None when the service has to be asked. Raises like `find`."""
-        with self._lock:
-            expires_at, cached_address, answer = self._cache.get(token, (0.0, "", None))
+        expires_at, cached_address, answer = self._cache.get(token) or (0.0, "", None)
         if expires_at <= time.monotonic() or cached_address != address:
             return None
         if isinstance(answer, ApiProblem):
@@ -89,15 +86,10 @@ class Sessions:
             return user
 
     def _store(self, token: str, address: str, answer: User | ApiProblem | None, seconds: float) -> None:
-        with self._lock:
-            self._cache[token] = (time.monotonic() + seconds, address, answer)
-            self._cache.move_to_end(token)
-            while len(self._cache) > CACHE_MAX_TOKENS:
-                self._cache.popitem(last=False)
+        self._cache.put(token, (time.monotonic() + seconds, address, answer))
 
     def forget(self, token: str) -> None:
-        with self._lock:
-            self._cache.pop(token, None)
+        self._cache.forget(token)
 
 
 sessions = Sessions()

@@ -28,7 +28,7 @@ Pages = Mapping[Entry, StreamlitPage]
 
 
 def due_place() -> DeltaGenerator:
-    """Where the menu writes the sum of its counts while it is closed."""
+    """Where the menu writes how much is due while it is closed."""
     return st.container(key=DUE).empty()
 
 
@@ -37,15 +37,15 @@ def menu(pages: Pages, current: Entry | None, home: StreamlitPage, due: DeltaGen
     """`pages` are those of the menu, `current` is the open page, in the menu or not; `due` is `due_place()`."""
     if session.end_changed():  # Only the frame can show it.
         st.rerun()
-    counts = pending_counts.cached_counts(pages)
-    if total := sum(counts.values()):
-        due.page_link(home, label=f"未対応 **{total:,}**", icon=":material/notifications:")
+    counts = pending_counts.cached_counts() if pages else pending_counts.PendingCounts()
+    if counts.due:
+        due.page_link(home, label=f"要対応 **{counts.due:,}**", icon=":material/notifications:")
     else:
         due.empty()
     with st.container(key=MENU):
         if start.is_home(pages):
-            st.page_link(home)
-        _draw(pages, current, counts)
+            st.page_link(home, label=_counted(home.title, counts.due))
+        _draw(pages, current, counts.pages)
 
 
 def _draw(pages: Pages, current: Entry | None, counts: Mapping[str, int]) -> None:

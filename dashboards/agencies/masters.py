@@ -34,22 +34,22 @@ FIXED = "入力画面の動きと結びついた一覧です。名称と表示�
 PACK = {"pack": Status("対象", "blue", "inventory_2")}
 
 CHOICE_COLUMNS = (
+    columns.text("名称", "name", width=280, sort="name"),
     columns.text("選択肢の種類", lambda row: CHOICE_LIST[row["list"]], width=230),
     columns.text("コード", "code", width=110, sort="code"),
-    columns.text("名称", "name", width=280, sort="name"),
     columns.badges("例", lambda row: ["example"] if row["is_example"] else [], EXAMPLE, width=80),
     columns.number("表示順", "position", width=80),
 )
 OPTION_COLUMNS = (
-    columns.text("コード", "code", width=120, sort="code"),
     columns.text("オプション名", "name", width=360, sort="name"),
+    columns.text("コード", "code", width=120, sort="code"),
     columns.text("料金", "price", width=170),
     columns.badges("サポートパック", lambda row: ["pack"] if row["is_support_pack"] else [], PACK, width=120),
     columns.number("表示順", "position", width=80),
 )
 FIELD_COLUMNS = (
-    columns.text("ページ", "page", width=80),
     columns.text("元フィールド", "carrier_field", width=260, sort="carrier_field"),
+    columns.text("ページ", "page", width=80),
     columns.text("対象", lambda row: CARRIER_RECORD[row["record"]], width=100),
     columns.text("項目", "title", width=250),
     columns.text("部分", lambda row: FIELD_PART[row["part"]], width=110),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.pages import Entry, PendingCount, Section
+from dashboards.pages import Entry, Section
 
 _page = Section("agencies", "申込投入").page
 
@@ -14,7 +14,6 @@ PAGES: tuple[Entry, ...] = (
         "assignment",
         "agencies:request:read",
         subjects=("request", "comment", "image"),
-        pending_count=PendingCount("/api/agencies/requests/counts", "waiting"),
     ),
     _page("new_request", "新規投入依頼", "post_add", "agencies:request:create"),
     _page("add_site", "既存法人に地点追加", "add_location_alt", "agencies:request:create"),
@@ -25,7 +24,6 @@ PAGES: tuple[Entry, ...] = (
         "inbox",
         "agencies:case:read",
         subjects=("case", "site"),
-        pending_count=PendingCount("/api/agencies/cases/counts", "working"),
     ),
     _page("case", "案件詳細・明細入力", "edit_document", "agencies:case:read", in_menu=False),
     _page("acquired", "獲得案件一覧", "task_alt", "agencies:acquired:read", subjects=("acquired",)),

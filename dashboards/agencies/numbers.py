@@ -23,7 +23,6 @@ ALL = "全件"
 # By 4.2 a request without remaining work is 対応中. 投入案件一覧 leaves it out by default.
 WITH_DONE = "含める"
 DONE_NOTE = "対応中には、投入済とキャンセルだけで、残りのない依頼も含みます。"
-_CELL = "padding: 0.4rem 0.75rem; text-align: right; border-bottom: 1px solid #e5e7eb; white-space: nowrap"
 # The columns of the specification in its order. キャンセル, which it does not have, follows the other statuses.
 HEADER = ("依頼件数", "不備", "対応中", "投入済", "キャンセル", "獲得地点", "不備率")
 
@@ -44,12 +43,11 @@ def agencies() -> dict[int, str]:
 
 def table(items: Sequence[Figure], total: Numbers, days: Sequence[str] = ()) -> str:
     """A row for each agency, the total last. `days`: from, to, for the lists that the numbers link to."""
-    head = "".join(f'<th scope="col" style="{_CELL}">{title}</th>' for title in HEADER)
+    head = "".join(f'<th scope="col">{title}</th>' for title in ("代理店名", *HEADER))
     body = "".join(_line(row, days) for row in items)
-    first = f'<th scope="col" style="{_CELL}; text-align: left">代理店名</th>'
     return (
-        '<div style="overflow-x: auto"><table style="width: 100%; border-collapse: collapse; font-size: 0.9rem">'
-        f"<caption hidden>代理店別数値</caption><tr>{first}{head}</tr>{body}{_sum(total)}</table></div>"
+        '<table class="genba-numbers"><caption hidden>代理店別数値</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}{_sum(total)}</tbody></table>"
     )
 
 
@@ -67,13 +65,13 @@ def _line(row: Figure, days: Sequence[str]) -> str:
 
 def _sum(total: Row) -> str:
     names = ("requests", *words.STATUS, "acquired_sites")
-    return _row("合計", [*(f"{total[name]:,}" for name in names), percent(total["rate"])], strong=True)
+    return _row("合計", [*(f"{total[name]:,}" for name in names), percent(total["rate"])])
 
 
-def _row(title: str, cells: Sequence[str], *, strong: bool = False) -> str:
-    weight = f"; font-weight: {700 if strong else 400}"
-    cells_html = "".join(f'<td style="{_CELL}{weight}">{cell}</td>' for cell in cells)
-    return f'<tr><th scope="row" style="{_CELL}; text-align: left{weight}">{title}</th>{cells_html}</tr>'
+def _row(title: str, cells: Sequence[str]) -> str:
+    """On a phone each number stands behind its title (`static/genba.css`)."""
+    cells_html = "".join(f'<td data-title="{title}">{cell}</td>' for title, cell in zip(HEADER, cells, strict=True))
+    return f'<tr><th scope="row">{title}</th>{cells_html}</tr>'
 
 
 def percent(rate: int | None) -> str:

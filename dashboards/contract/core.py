@@ -176,6 +176,11 @@ class MembershipOut(TypedDict):
     is_suspended: bool
 
 
+class MenuCounts(TypedDict):
+    due: int | None
+    pages: dict[str, int | None]
+
+
 class MessageAttempt(TypedDict):
     number: int
     started_at: str

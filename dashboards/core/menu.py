@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.pages import Entry, PendingCount, Section
+from dashboards.pages import Entry, Section
 
 _page = Section("core", "共通").page
 
@@ -17,7 +17,6 @@ PAGES: tuple[Entry, ...] = (
         "通知",
         "outgoing_mail",
         "core:message:read",
-        pending_count=PendingCount("/api/core/messages/summary", "dead"),
     ),
     _page("users", "ユーザー管理", "group", "core:user:read"),
     _page("audit", "監査ログ", "history", "core:audit:read"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.pages import PendingCount, Section
+from dashboards.pages import Section
 
 _page = Section("fleet", "端末管理").page
 
@@ -15,7 +15,6 @@ PAGES = (
         "fleet:incident:read",
         subjects=("incident",),
         id_parameter="id",
-        pending_count=PendingCount("/api/fleet/incidents/counts", "open"),
     ),
     _page("customers", "顧客一覧", "business", "fleet:customer:read", subjects=("customer",)),
     _page("terminals", "端末一覧", "point_of_sale", "fleet:terminal:read"),
@@ -27,7 +26,6 @@ PAGES = (
         "system_update_alt",
         "fleet:firmware:read",
         subjects=("rollout",),
-        pending_count=PendingCount("/api/fleet/rollouts/overview", "paused"),
     ),
     _page("reports", "レポート", "summarize", "fleet:report:read", subjects=("monthly_report",)),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.pages import Entry, PendingCount, Section
+from dashboards.pages import Entry, Section
 
 _page = Section("reservations", "予約運用").page
 
@@ -28,7 +28,6 @@ PAGES: tuple[Entry, ...] = (
         "support_agent",
         "reservations:operation:read",
         subjects=("operation", "shift"),
-        pending_count=PendingCount("/api/reservations/operations/counts", "open"),
     ),
     _page("reservations", "予約一覧", "event_note", "reservations:reservation:read"),
     _page(
@@ -46,7 +45,6 @@ PAGES: tuple[Entry, ...] = (
         "forum",
         "reservations:quality:read",
         subjects=("enquiry", "survey"),
-        pending_count=PendingCount("/api/reservations/enquiries/counts", "open"),
     ),
     _page(
         "incidents",
@@ -54,7 +52,6 @@ PAGES: tuple[Entry, ...] = (
         "emergency_home",
         "reservations:incident:read",
         subjects=("incident", "proposal"),
-        pending_count=PendingCount("/api/reservations/incidents/counts", "open"),
     ),
     _page(
         "chores",
@@ -62,7 +59,6 @@ PAGES: tuple[Entry, ...] = (
         "event_repeat",
         "reservations:chore:read",
         subjects=("chore", "chore_turn"),
-        pending_count=PendingCount("/api/reservations/chores/turns/counts", "todo"),
     ),
     _page(
         "reports",
@@ -71,7 +67,6 @@ PAGES: tuple[Entry, ...] = (
         "reservations:report:read",
         url_path="reservations-reports",
         subjects=("report",),
-        pending_count=PendingCount("/api/reservations/reports/counts", "drafts"),
     ),
     _page(
         "monitoring",
@@ -79,7 +74,6 @@ PAGES: tuple[Entry, ...] = (
         "monitoring",
         "reservations:alarm:read",
         subjects=("alarm",),
-        pending_count=PendingCount("/api/reservations/alarms/counts", "open"),
     ),
     _page("shops", "提携店", "storefront", "reservations:shop:read", subjects=("shop",)),
     _page(

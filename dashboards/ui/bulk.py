@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import streamlit as st
@@ -16,15 +15,6 @@ from dashboards.ui.text import plain, small
 NAMES_SHOWN = 10
 
 Values = Mapping[str, Any]
-
-
-@dataclass
-class Run:
-    """The chosen rows with their idempotency keys, which are the same for every attempt, and the results by name."""
-
-    rows: Sequence[Any]
-    keys: Sequence[str]
-    results: list[tuple[str, str]] = field(default_factory=list)
 
 
 def confirm(
@@ -47,21 +37,18 @@ def confirm(
             result; the other rows go on.
         ask: draws what the user has to choose first, and returns it; None: it is not chosen yet.
     """
-    run = Run(rows, [new_key() for _ in rows])
+    # The same for every attempt: what is done already is not done again.
+    keys = [new_key() for _ in rows]
+    results: list[tuple[str, str]] = []
 
     def submit(values: Values) -> None:
-        for row, row_key in zip(run.rows, run.keys, strict=True):
-            try:
-                do(row, values, row_key)
-                problem = ""
-            except ApiProblem as refused:
-                problem = refused.detail
-            run.results.append((name(row), problem))
+        # A second press that arrives before the results are drawn replaces them.
+        results[:] = [(name(row), _refusal(do, row, values, row_key)) for row, row_key in zip(rows, keys, strict=True)]
 
     @dialogs.dialog(question, width="medium", icon=":material/checklist:")
     def show() -> None:
-        if run.results:
-            _results(key, run.results)
+        if results:
+            _results(key, results)
             return
         st.info(consequence)
         st.markdown(_names([name(row) for row in rows]))
@@ -78,6 +65,15 @@ def confirm(
             )
 
     show()
+
+
+def _refusal(do: Callable[[Any, Values, str], Any], row: Any, values: Values, key: str) -> str:
+    """Empty when it was done."""
+    try:
+        do(row, values, key)
+    except ApiProblem as problem:
+        return problem.detail
+    return ""
 
 
 def _names(names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Options of filters and forms, cached in the session for a minute."""
+"""Options of filters and forms, cached for a minute: for all tabs of the session, or in the tab."""
 
 from __future__ import annotations
 
@@ -10,22 +10,28 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from dashboards import session
+from dashboards.by_token import ByToken
 from dashboards.client import PAGE_TIMEOUT_SECONDS, ApiProblem
 
 CACHE_SECONDS = 60
 # More options than this are of no use to a user.
 MAX_OPTIONS = 1000
+# Each may have several lists of so many options.
+MAX_SESSIONS = 256
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
+
+_options: ByToken[dict[str, tuple[float, dict[Any, Any]]]] = ByToken(MAX_SESSIONS)
 
 
 def load_cached(name: str, ask: Callable[[], dict[Key, Value]]) -> dict[Key, Value]:
     """Asks again after the user has written something, so that a new record can be chosen at once. While the service is
     away, the last answer stays. {} when the service refuses: the page's own block shows the error, and without names
     there is nothing to choose. `name` is unique in all pages."""
-    slot = f"cached.{name}"
-    cached_at, cached = st.session_state.get(slot, (-math.inf, {}))
+    token = session.token() or ""
+    options = _options.get(token) or {}
+    cached_at, cached = options.get(name, (-math.inf, {}))
     since_write = session.seconds_since_write()
     now = time.monotonic()
     if now - cached_at < min(CACHE_SECONDS, since_write):
@@ -34,7 +40,7 @@ def load_cached(name: str, ask: Callable[[], dict[Key, Value]]) -> dict[Key, Val
         answer = ask()
     except ApiProblem as problem:
         return dict(cached) if problem.temporary else {}
-    st.session_state[slot] = (now, answer)
+    _options.put(token, {**(_options.get(token) or {}), name: (now, answer)})
     return dict(answer)
 
 

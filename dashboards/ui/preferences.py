@@ -1,43 +1,51 @@
-"""What the user has arranged for herself: stored in the service, read once per session.
+"""What the user has arranged for herself: stored in the service, cached for all tabs of the session.
 
-A failure of the service never breaks a page: the default holds, and a change holds for the session.
+A failure of the service never breaks a page: the default holds, and a change holds until the service answers again.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import streamlit as st
-
 from dashboards import session
+from dashboards.by_token import ByToken
 from dashboards.client import PAGE_TIMEOUT_SECONDS, PREFERENCES, ApiProblem
 from dashboards.ui import live
 
+# The user may change them at another device, too.
+CACHE_SECONDS = 60
 RETRY_SECONDS = 30
-_VALUES, _IS_READ, _RETRY_AT = "preferences.values", "preferences.is_read", "preferences.retry_at"
 
 Value = TypeVar("Value")
 
 
+@dataclass(frozen=True)
+class _Stored:
+    values: Mapping[str, Any]
+    expires_at: float
+
+
+_cache: ByToken[_Stored] = ByToken()
+
+
 def get(name: str, default: Value) -> Value:
     """The value, if it is of the default's type: an earlier release may have stored another one."""
-    if not st.session_state.get(_IS_READ) and time.monotonic() >= st.session_state.get(_RETRY_AT, 0.0):
-        with suppress(ApiProblem):
-            _read()
     value = _values().get(name, default)
     return value if isinstance(value, type(default)) else default
 
 
-def keep_in_session() -> None:
+def keep_in_process() -> None:
     """For the gallery, which has no service: nothing is read."""
-    st.session_state[_IS_READ] = True
+    _keep({}, math.inf)
 
 
 def put(name: str, value: object) -> None:
-    _values()[name] = value
+    _keep({**_values(), name: value}, CACHE_SECONDS)
     with suppress(ApiProblem):
         session.api(patience=PAGE_TIMEOUT_SECONDS).put(f"{PREFERENCES}/{name}", {"value": value})
 
@@ -47,17 +55,25 @@ def change(name: str, default: Value, changed: Callable[[Value], Value]) -> None
     try:
         _read()
     except ApiProblem:  # Nothing is written over values that are not known.
-        _values()[name] = changed(get(name, default))
+        _keep({**_values(), name: changed(get(name, default))}, RETRY_SECONDS)
     else:
         put(name, changed(get(name, default)))
 
 
-def _values() -> dict[str, Any]:
-    values: dict[str, Any] = st.session_state.setdefault(_VALUES, {})
+def _values() -> Mapping[str, Any]:
+    cached = _cache.get(session.token() or "")
+    if cached and time.monotonic() < cached.expires_at:
+        return cached.values
+    try:
+        return _read()
+    except ApiProblem:
+        return _keep(cached.values if cached else {}, RETRY_SECONDS)
+
+
+def _read() -> Mapping[str, Any]:
+    return _keep(live.fetch_answer(PREFERENCES)["items"], CACHE_SECONDS)
+
+
+def _keep(values: Mapping[str, Any], seconds: float) -> Mapping[str, Any]:
+    _cache.put(session.token() or "", _Stored(values, time.monotonic() + seconds))
     return values
-
-
-def _read() -> None:
-    st.session_state[_RETRY_AT] = time.monotonic() + RETRY_SECONDS
-    st.session_state[_VALUES] = live.fetch_answer(PREFERENCES)["items"]
-    st.session_state[_IS_READ] = True

@@ -14,7 +14,7 @@ from service.agencies.sales import queries as sales
 from service.agencies.sales.schemas import RequestFilters, RequestItem
 from service.core.access.auth import Actor
 from service.core.database.paging import Page
-from service.core.home.declared import Due, DueList, DueRows, State, due_rows
+from service.core.home.declared import Due, DueList, DueRows, MenuCount, State, due_rows
 
 
 def _deficiencies(db: Session, by: Actor, limit: int) -> DueRows:
@@ -43,6 +43,10 @@ def _waiting_cases(db: Session, by: Actor, limit: int) -> DueRows:
         return cases.cases(db, by, limit, None, CaseFilters(status="working", **filters))
 
     return due_rows(_case, read, claimed="me")
+
+
+def _working_cases(db: Session, by: Actor) -> int:
+    return cases.counts(db, by).working
 
 
 def _case(row: CaseItem) -> Due:
@@ -81,5 +85,25 @@ HOME = (
         read=cases.counts,
     ),
     DueList(key="agencies.deficiencies", title="不備", permission="agencies:request:create", read=_deficiencies),
-    DueList(key="agencies.cases_due", title="投入待ち", permission="agencies:case:update", read=_waiting_cases),
+    DueList(
+        key="agencies.cases_due",
+        title="投入待ち",
+        permission="agencies:case:update",
+        read=_waiting_cases,
+        count=_working_cases,
+    ),
+    MenuCount(
+        key="agencies.unread_requests",
+        title="マイ依頼一覧",
+        permission="agencies:request:read",
+        address="/my-requests",
+        count=lambda db, by: sales.counts(db, by).waiting,
+    ),
+    MenuCount(
+        key="agencies.working_cases",
+        title="投入案件一覧",
+        permission="agencies:case:read",
+        address="/cases",
+        count=_working_cases,
+    ),
 )

@@ -11,11 +11,12 @@ from sqlalchemy.orm import Session
 from service.core.access.auth import Actor
 from service.core.database.clock import app_now
 from service.core.database.paging import Page
-from service.core.home.declared import Due, DueList, DueRows, State, Week, due_rows
+from service.core.home.declared import Due, DueList, DueRows, MenuCount, State, Week, due_rows
 from service.core.home.rules import percent, week_figure
 from service.core.home.schemas import Good, Unit, WeekFigure
 from service.core.values.times import day_bounds
 from service.fleet import queries
+from service.fleet.firmware import queries as firmware
 from service.fleet.incidents import queries as incidents
 from service.fleet.incidents.rules import STEPS, place_label
 from service.fleet.incidents.schemas import IncidentFilters, IncidentItem
@@ -42,6 +43,10 @@ def _alerts(db: Session, by: Actor, limit: int) -> DueRows:
         return incidents.incidents(db, by, limit, None, IncidentFilters(**filters))
 
     return due_rows(lambda row: _alert(row, by, now), read, assignee="me")
+
+
+def _open_alerts(db: Session, _: Actor) -> int:
+    return incidents.counts(db).open
 
 
 def _alert(row: IncidentItem, by: Actor, now: datetime) -> Due:
@@ -102,6 +107,26 @@ HOME = (
         address="/reports",
         read=_overview,
     ),
-    DueList(key="fleet.alerts", title="アラート", permission="fleet:incident:read", read=_alerts),
+    DueList(
+        key="fleet.alerts",
+        title="アラート",
+        permission="fleet:incident:read",
+        read=_alerts,
+        count=_open_alerts,
+    ),
+    MenuCount(
+        key="fleet.open_alerts",
+        title="アラート一覧",
+        permission="fleet:incident:read",
+        address="/alerts",
+        count=_open_alerts,
+    ),
+    MenuCount(
+        key="fleet.paused_rollouts",
+        title="ファームウェア管理",
+        permission="fleet:firmware:read",
+        address="/firmware",
+        count=lambda db, _: firmware.overview(db).paused,
+    ),
     Week(key="fleet.week", title="直近7日間の数字", permission="fleet:report:read", address="/reports", read=_week),
 )

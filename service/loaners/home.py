@@ -60,6 +60,12 @@ HOME = (
         address="/loaners",
         read=lambda db, _: lending.counts(db),
     ),
-    DueList(key="loaners.overdue", title="返却待ち", permission="loaners:device:read", read=_overdue_loans),
+    DueList(
+        key="loaners.overdue",
+        title="返却待ち",
+        permission="loaners:device:read",
+        read=_overdue_loans,
+        count=lambda db, _: lending.counts(db).overdue,
+    ),
     DueList(key="loaners.stocktakes", title="棚卸", permission="loaners:stocktake:update", read=_open_stocktakes),
 )

@@ -10,12 +10,14 @@ from sqlalchemy.orm import Session
 
 from service.core.access.auth import Actor
 from service.core.database.paging import Page
-from service.core.home.declared import Due, DueList, DueRows, State, Week, due_rows
+from service.core.home.declared import Due, DueList, DueRows, MenuCount, State, Week, due_rows
 from service.core.home.rules import percent, week_figure
 from service.core.home.schemas import Good, Unit, WeekFigure
 from service.core.values.times import DAY
+from service.reservations.alarms import queries as alarms
 from service.reservations.chores import queries as chores
 from service.reservations.chores.schemas import TurnFilters, TurnItem
+from service.reservations.drafts import queries as drafts
 from service.reservations.enquiries import queries as enquiries
 from service.reservations.enquiries.schemas import EnquiryFilters, EnquiryItem
 from service.reservations.figures import queries as figures
@@ -103,6 +105,22 @@ def _chore(row: TurnItem) -> Due:
     )
 
 
+def _open_operations(db: Session, by: Actor) -> int:
+    return queue.counts(db, by).open
+
+
+def _open_enquiries(db: Session, by: Actor) -> int:
+    return enquiries.counts(db, by).open
+
+
+def _open_incidents(db: Session, _: Actor) -> int:
+    return incidents.counts(db).open
+
+
+def _chores_to_do(db: Session, _: Actor) -> int:
+    return chores.counts(db).todo
+
+
 def _week(db: Session, days: Sequence[date]) -> list[WeekFigure]:
     """As counted at night for 経営ダッシュボード."""
     counted = dict(management.days(db, days[0], days[-1] + DAY))
@@ -144,17 +162,71 @@ HOME = (
         title="手動対応",
         permission="reservations:operation:update",
         read=_operations,
+        count=_open_operations,
     ),
     DueList(
-        key="reservations.enquiries", title="問い合わせ", permission="reservations:enquiry:answer", read=_enquiries
+        key="reservations.enquiries",
+        title="問い合わせ",
+        permission="reservations:enquiry:answer",
+        read=_enquiries,
+        count=_open_enquiries,
     ),
     DueList(
         key="reservations.incidents",
         title="インシデント",
         permission="reservations:incident:update",
         read=_incidents,
+        count=_open_incidents,
     ),
-    DueList(key="reservations.chores", title="定期作業", permission="reservations:chore:perform", read=_chores),
+    DueList(
+        key="reservations.chores",
+        title="定期作業",
+        permission="reservations:chore:perform",
+        read=_chores,
+        count=_chores_to_do,
+    ),
+    MenuCount(
+        key="reservations.open_operations",
+        title="手動対応",
+        permission="reservations:operation:read",
+        address="/operations",
+        count=_open_operations,
+    ),
+    MenuCount(
+        key="reservations.open_enquiries",
+        title="問い合わせ",
+        permission="reservations:quality:read",
+        address="/enquiries",
+        count=_open_enquiries,
+    ),
+    MenuCount(
+        key="reservations.open_incidents",
+        title="インシデント",
+        permission="reservations:incident:read",
+        address="/incidents",
+        count=_open_incidents,
+    ),
+    MenuCount(
+        key="reservations.chores_to_do",
+        title="定期作業",
+        permission="reservations:chore:read",
+        address="/chores",
+        count=_chores_to_do,
+    ),
+    MenuCount(
+        key="reservations.drafts",
+        title="レポート",
+        permission=drafts.WRITE,
+        address="/reservations-reports",
+        count=lambda db, _: drafts.counts(db, with_drafts=True).drafts,
+    ),
+    MenuCount(
+        key="reservations.open_alarms",
+        title="監視",
+        permission="reservations:alarm:read",
+        address="/monitoring",
+        count=lambda db, _: len(alarms.open_alarms(db)),
+    ),
     Week(
         key="reservations.week",
         title="直近7日間の数字",

@@ -22,8 +22,10 @@ from streamlit.testing.v1.local_script_runner import LocalScriptRunner, require_
 from streamlit.util import calc_hash
 
 import dashboards.app as dashboards_app
-from dashboards import client, menu, session
+from dashboards import client, menu, pending_counts, session
 from dashboards.session import BROWSER_COOKIE, SESSION_COOKIE
+from dashboards.ui import cache as options_cache
+from dashboards.ui import preferences
 from service.core.access.identity import User, open_session
 from tests import people
 from tests.conftest import new_client
@@ -124,10 +126,17 @@ def network(service_client: TestClient, db: Session, monkeypatch: pytest.MonkeyP
     network = Network(service_client)
     service_client.event_hooks = {"request": [network.record_request]}
     monkeypatch.setattr(client, "make_client", network.client)
-    clear_session_cache()
+    clear_caches()
     yield network
     network.restore()
+    clear_caches()
+
+
+def clear_caches() -> None:
+    """Empties what this process remembers of sessions."""
     clear_session_cache()
+    for remembered in (pending_counts._cache, preferences._cache, options_cache._options):
+        remembered.clear()
 
 
 def clear_session_cache() -> None:

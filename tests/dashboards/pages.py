@@ -9,6 +9,7 @@ from typing import Any
 from streamlit.proto.RootContainer_pb2 import RootContainer
 from streamlit.testing.v1 import AppTest
 
+from dashboards import pending_counts
 from dashboards.ui.text import JOINT
 from service.core.access.identity import User
 from tests.dashboards.conftest import Network
@@ -23,6 +24,12 @@ REFUSED = "この画面を表示する権限がありません"
 def text_of(elements: Iterable[Any]) -> str:
     """The texts of the elements, without the backslashes and joints that escape Markdown."""
     return "\n".join(element.value for element in elements).replace("\\", "").replace(JOINT, "")
+
+
+def menu_counts(page: AppTest) -> dict[str, int]:
+    """The numbers in the menu, by URL path."""
+    cached = pending_counts._cache.get(page.session_state["test.token"])
+    return cached.pages if cached else {}
 
 
 def texts(page: AppTest) -> str:

@@ -239,7 +239,7 @@ def test_the_service_gets_the_seconds_since_the_users_last_write(
 
 def test_a_write_without_an_answer_counts(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "last_writes", client.LastWrites())
-    client.last_writes._last["hanako"] = 0.0
+    client.last_writes._times.put("hanako", 0.0)
     with peer(silence) as http:
         network.use(http)
         with pytest.raises(ApiProblem):

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
-from dashboards import menu
+from dashboards import menu, pending_counts
 from dashboards.core.menu import ACCOUNT
-from dashboards.pending_counts import CachedCounts
 from service.core.database.clock import app_now
 from service.fleet.incidents.models import Incident
 from tests.dashboards.conftest import Network, open_address
@@ -35,8 +35,10 @@ def label(page: AppTest) -> str:
 
 
 def rerun_after_expiry(page: AppTest) -> AppTest:
-    counts: CachedCounts = page.session_state["pending_counts"]
-    counts.until = 0.0
+    token = page.session_state["test.token"]
+    cached = pending_counts._cache.get(token)
+    assert cached is not None
+    pending_counts._cache.put(token, replace(cached, expires_at=0.0))
     return page.run()
 
 

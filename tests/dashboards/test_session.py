@@ -10,8 +10,9 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from dashboards import session
+from dashboards.by_token import MAX_TOKENS, ByToken
 from dashboards.client import ApiProblem
-from dashboards.session import CACHE_FAILURE_SECONDS, CACHE_MAX_TOKENS, CACHE_SECONDS, Sessions
+from dashboards.session import CACHE_FAILURE_SECONDS, CACHE_SECONDS, Sessions
 from service.core.access.identity import UserSession
 from service.core.database.clock import real_now
 from tests.dashboards.conftest import Network
@@ -108,12 +109,11 @@ def test_another_user_never_gets_the_answer_of_the_first(network: Network, token
     assert [user.login_id for user in users if user] == ["olivia", "vera", "olivia"]
 
 
-def test_the_cache_does_not_grow_without_end(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "CACHE_MAX_TOKENS", 3)
-    sessions = Sessions()
+def test_what_is_remembered_of_sessions_does_not_grow_without_end() -> None:
+    remembered: ByToken[int] = ByToken(max_tokens=3)
+    remembered.put("a", 0)
+    for number, token in enumerate("bcda"):
+        remembered.put(token, number)
 
-    for number in range(5):
-        sessions.find(f"not-a-token-{number}")
-
-    assert CACHE_MAX_TOKENS >= 1000
-    assert [sessions.remembered(f"not-a-token-{number}") for number in range(5)] == [None, None] + [(None,)] * 3
+    assert [remembered.get(token) for token in "abcd"] == [3, None, 1, 2]
+    assert MAX_TOKENS >= 1000

@@ -95,7 +95,8 @@ def test_an_area_shows_the_sum_of_its_counts_and_a_closed_menu_that_of_all(
     assert areas(unfolded)[0] == "端末管理(2)"
     assert "アラート一覧(2)" in links(unfolded.sidebar)
     for page in (folded, unfolded):
-        assert links(page.main)[0].startswith("未対応 **")
+        assert links(page.main)[0] == "要対応 **2**", "as ホーム counts"
+        assert links(page.sidebar)[0] == "ホーム(2)"
 
 
 def test_nothing_that_waits_leaves_no_trace_beside_the_menu(screen: Screen) -> None:

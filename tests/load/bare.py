@@ -96,12 +96,12 @@ def measure_stored(environment: BenchEnvironment, seconds: int) -> Run:
 
 
 @contextmanager
-def running_page() -> Iterator[str]:
-    """The URL of the bare page."""
+def running_page(*more_options: str) -> Iterator[tuple[str, int]]:
+    """The URL of the bare page, and its process."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    options = ["--server.address=127.0.0.1", f"--server.port={port}"]
+    options = ["--server.address=127.0.0.1", f"--server.port={port}", *more_options]
     command = [sys.executable, "-m", "streamlit", "run", str(PAGE), *options]
     environ = os.environ | {"STREAMLIT_SERVER_HEADLESS": "true", "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false"}
-    with running_command(command, environ, ready=f"{url}/_stcore/health"):
-        yield f"{url}/"
+    with running_command(command, environ, ready=f"{url}/_stcore/health") as process:
+        yield url, process.pid

@@ -30,6 +30,7 @@ from tests.load import (
     loaner_work,
     log_work,
     long_work,
+    page_work,
     paper_work,
     reservation_work,
     screens,
@@ -78,6 +79,7 @@ ROWS = (
     Row("loaners", Requirement.SERVERS, "代替機管理 on any day", loaner_work.claims),
     Row("agencies", Requirement.SERVERS, "申込投入 over 400,000 sites", agency_work.claims),
     Row("search", Requirement.SERVERS, "探す over all of these", search_work.claims),
+    Row("pages", Requirement.SERVERS, "each page of the menu, without a browser", page_work.claims),
     # These leave a million rows.
     Row("long", Requirement.SERVERS, "long lists as files, and files taken in", long_work.claims),
     Row("million", Requirement.SERVERS, "the offline sweep of a million terminals", sweeps.million),

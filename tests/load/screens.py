@@ -92,8 +92,8 @@ def measure_pages(browser: Browser, *pages_by_context: tuple[BrowserContext, Ite
     between."""
     times: list[PageTime] = []
     baseline_times: list[PageTime] = []
-    with bare.running_page() as url:
-        baselines = PageAddress(TABLE, url), PageAddress(CHART, f"{url}?chart=1")
+    with bare.running_page() as (url, _):
+        baselines = PageAddress(TABLE, url), PageAddress(CHART, f"{url}/?chart=1")
         for context, addresses in pages_by_context:
             page, cookies = context.new_page(), context.storage_state()
             for address in addresses:

@@ -41,8 +41,9 @@ def receive(socket: ClientConnection) -> ForwardMsg:
     return message
 
 
-def open_page(socket: ClientConnection, page: str) -> None:
-    """Requests a page and waits for its last message. Raises SystemExit when another page comes."""
+def open_page(socket: ClientConnection, page: str, blocks_at_least: int = 5) -> None:
+    """Requests a page and waits for its last message. Raises SystemExit when another page comes, or fewer blocks than
+    every page has."""
     request_page(socket, page)
     blocks = 0
     while True:
@@ -52,6 +53,7 @@ def open_page(socket: ClientConnection, page: str) -> None:
         if kind == "page_not_found" or kind == "auth_redirect":
             raise SystemExit(f"the page {page} was not opened: {kind}")
         if kind == "script_finished":
-            if message.script_finished != ForwardMsg.ScriptFinishedStatus.FINISHED_SUCCESSFULLY or blocks < 5:
+            is_drawn = message.script_finished == ForwardMsg.ScriptFinishedStatus.FINISHED_SUCCESSFULLY
+            if not is_drawn or blocks < blocks_at_least:
                 raise SystemExit(f"the page {page} was not drawn: {message.script_finished}, {blocks} blocks")
             return

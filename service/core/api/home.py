@@ -17,3 +17,9 @@ router = APIRouter(prefix="/api/home", tags=["core"], responses=refusals(400, 40
 async def home(requested: Annotated[ListRequest, list_request(None, may_lag=True)]) -> Response:
     """The user's areas: their state, what is due, or the week's figures. Each entry has a permission of its own."""
     return await requested.page(queries.home)
+
+
+@router.get("/counts", response_model=schemas.MenuCounts)
+async def counts(requested: Annotated[ListRequest, list_request(None, may_lag=True)]) -> Response:
+    """The numbers of the menu; each has the permission of its page."""
+    return await requested.page(queries.counts)

@@ -68,6 +68,22 @@ class DueList(Entry):
     `read(db, by, limit)` gives the most urgent rows and the most urgent of the user's own, at most `limit` of each."""
 
     read: Callable[[Session, Actor, int], DueRows]
+    # Gives the same total as `read`, where there is a quicker way.
+    count: Callable[[Session, Actor], int] | None = None
+
+    def total(self, db: Session, by: Actor) -> int:
+        return self.count(db, by) if self.count else self.read(db, by, 1).total
+
+
+@dataclass(frozen=True, kw_only=True)
+class MenuCount(Entry):
+    """How many items wait on the page at the address; the menu shows the number beside the page's title."""
+
+    address: str
+    count: Callable[[Session, Actor], int]
+
+    def total(self, db: Session, by: Actor) -> int:
+        return self.count(db, by)
 
 
 @dataclass(frozen=True, kw_only=True)

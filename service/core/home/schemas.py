@@ -84,6 +84,13 @@ class AreaWeek(BaseModel):
     figures: list[WeekFigure]
 
 
+class MenuCounts(BaseModel):
+    """`due`: as many as ホーム counts. `pages`: by the page's address. What could not be read now is null."""
+
+    due: int | None
+    pages: dict[str, int | None]
+
+
 class Failure(BaseModel):
     """What could not be read now, such as the アラート of an area."""
 

@@ -55,6 +55,11 @@ _MESSAGES = Listing(
 )
 
 
+def dead_count(db: Session, by: Actor) -> int:
+    """Messages that nobody has decided about since all tries failed."""
+    return db.scalar(select(func.count()).where(_scope(by, READ), _WHERE[MessageState.DEAD])) or 0
+
+
 def summary(db: Session, by: Actor) -> MessageSummary:
     """The outbox as of now, limited to messages that the user may see; sent messages are counted by Tokyo day."""
     in_user_scope = _scope(by, READ)
@@ -71,7 +76,7 @@ def summary(db: Session, by: Actor) -> MessageSummary:
         open=still_open[0],
         tried=still_open[1],
         oldest_open_at=still_open[2],
-        dead=db.scalar(select(func.count()).where(in_user_scope, _WHERE[MessageState.DEAD])) or 0,
+        dead=dead_count(db, by),
         sent_today=_count_sent(db, in_user_scope, today, now),
         sent_yesterday_by_now=_count_sent(db, in_user_scope, today - timedelta(days=1), now - timedelta(days=1)),
     )

@@ -16,7 +16,7 @@ from service.core.access.identity import User
 from service.core.areas import areas
 from service.core.database.clock import app_now
 from service.core.home import queries
-from service.core.home.declared import DueList, State, Week
+from service.core.home.declared import DueList, MenuCount, State, Week
 from service.core.values.times import DAY, day_bounds, local_date
 from service.entries.models import Nursery, Station
 from service.fleet import home as fleet
@@ -40,6 +40,15 @@ def read(client: TestClient) -> dict[str, Any]:
     answer = client.get("/api/home")
     assert answer.status_code == 200, answer.text
     body: dict[str, Any] = answer.json()
+    if not body["failed"]:
+        assert counts(client)["due"] == body["due_total"], "the menu says the same"
+    return body
+
+
+def counts(client: TestClient) -> dict[str, Any]:
+    answer = client.get("/api/home/counts")
+    assert answer.status_code == 200, answer.text
+    body: dict[str, Any] = answer.json()
     return body
 
 
@@ -48,7 +57,7 @@ def due(client: TestClient) -> list[tuple[str, str]]:
 
 
 def test_nobody_reads_it_without_signing_in(client: TestClient) -> None:
-    assert client.get("/api/home").status_code == 401
+    assert client.get("/api/home").status_code == client.get("/api/home/counts").status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -95,7 +104,7 @@ def test_a_user_without_an_area_reads_nothing(sign_in: SignIn) -> None:
 
 
 @pytest.mark.parametrize("entry", queries._entries(), ids=lambda entry: entry.key)
-def test_who_has_an_entrys_permission_may_open_its_page(entry: State | DueList | Week) -> None:
+def test_who_has_an_entrys_permission_may_open_its_page(entry: State | DueList | Week | MenuCount) -> None:
     granted = [role for role in areas()[entry.area].roles.values() if entry.permission in role.permissions]
 
     assert granted
@@ -143,6 +152,30 @@ def test_the_sentences_figures_are_those_of_the_page(db: Session, sign_in: SignI
         assert states[key] == alice.get(path).json(), key
 
 
+def test_the_menus_counts_are_those_of_the_pages_that_the_user_may_open(db: Session, sign_in: SignIn) -> None:
+    factories.alert(db, factories.terminal(db))
+    pages = {
+        "/alerts": ("fleet/incidents/counts", "open"),
+        "/firmware": ("fleet/rollouts/overview", "paused"),
+        "/my-requests": ("agencies/requests/counts", "waiting"),
+        "/cases": ("agencies/cases/counts", "working"),
+        "/operations": ("reservations/operations/counts", "open"),
+        "/enquiries": ("reservations/enquiries/counts", "open"),
+        "/incidents": ("reservations/incidents/counts", "open"),
+        "/chores": ("reservations/chores/turns/counts", "todo"),
+        "/reservations-reports": ("reservations/reports/counts", "drafts"),
+        "/monitoring": ("reservations/alarms/counts", "open"),
+        "/messages": ("core/messages/summary", "dead"),
+    }
+    ada = sign_in("ada", **dict.fromkeys(areas(), "admin"))
+
+    assert counts(ada)["pages"] == {
+        page: ada.get(f"/api/{path}").json()[field] for page, (path, field) in pages.items()
+    }
+    assert counts(ada)["pages"]["/alerts"] == 1
+    assert counts(sign_in("sue", loaners="staff")) == {"due": 0, "pages": {}}
+
+
 def test_the_list_is_cut_and_the_totals_count_all(
     db: Session, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,14 +201,16 @@ def test_what_fails_of_one_area_leaves_the_others(
     def fail(db: Session, *_: object) -> Any:
         return db.execute(text("SELECT 1 / 0"))
 
-    broken = [replace(entry, read=fail) if isinstance(entry, DueList) else entry for entry in fleet.HOME]
+    broken = [replace(entry, read=fail, count=fail) if isinstance(entry, DueList) else entry for entry in fleet.HOME]
     others = [entry for entry in queries._entries() if entry.area != "fleet"]
     monkeypatch.setattr(queries, "_entries", lambda: [*broken, *others])
     factories.alert(db, factories.terminal(db))
 
-    home = read(sign_in("alice", fleet="operator", loaners="staff"))
+    alice = sign_in("alice", fleet="operator", loaners="staff")
+    home = read(alice)
 
     assert home["failed"] == [{"area": "fleet", "title": "アラート"}]
+    assert counts(alice) == {"due": None, "pages": {"/alerts": 1}}, "what is not known is no zero"
     assert [state["key"] for state in home["states"]] == ["fleet.summary", "loaners.loans"]
     assert home["due"] == []
 

@@ -133,7 +133,7 @@ def test_the_dashboards_read_what_they_have_just_written(pair: Pair, monkeypatch
         monkeypatch.setattr(dashboards_client, "make_client", lambda: http)
         monkeypatch.setattr(dashboards_client, "last_writes", dashboards_client.LastWrites())
         api = dashboards_client.Api(http.headers["Authorization"].removeprefix("Bearer "))
-        dashboards_client.last_writes._last[api.token or ""] = time.monotonic() - 3600
+        dashboards_client.last_writes._times.put(api.token or "", time.monotonic() - 3600)
         assert api.get(CUSTOMERS, q="株式会社ただいま登録")["total"] == 0
         with pair.replica.paused():
             new = {"company_name": "株式会社ただいま登録", "contact_person": "青木", "contact_phone": "03-1234-5678"}

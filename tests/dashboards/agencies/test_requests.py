@@ -13,7 +13,18 @@ from service.agencies.rules import Status
 from tests.api.agencies import scene
 from tests.api.agencies.scene import Scene
 from tests.dashboards.conftest import Network
-from tests.dashboards.pages import OpenPage, assert_survives_outage, html, keys, press, rows, text_of, texts, toasts
+from tests.dashboards.pages import (
+    OpenPage,
+    assert_survives_outage,
+    html,
+    keys,
+    menu_counts,
+    press,
+    rows,
+    text_of,
+    texts,
+    toasts,
+)
 
 KEY = "agencies.request"
 LIST = "agencies.my_requests.list"
@@ -57,11 +68,11 @@ def test_the_list_says_first_that_something_came_back_and_the_menu_counts_what_w
     [row] = rows(page)
     values = [row[name] for name in ("法人名", "ステータス", "不備通知", "地点数")]
     assert values == ["株式会社青空", ["不備"], ["未読"], "0/1"]
-    assert page.session_state["pending_counts"].numbers == {"my-requests": 1}
+    assert menu_counts(page) == {"my-requests": 1}
 
     open_page(team.alice, "request", id=str(deficient.id))
     page = open_page(team.alice, "my-requests")
-    assert page.session_state["pending_counts"].numbers == {}
+    assert menu_counts(page) == {}
     assert_survives_outage(page, network)
 
 

@@ -88,10 +88,10 @@ def test_the_first_line_and_the_figures_say_how_many_alerts_wait_since_when_and_
         "GET /api/auth/me",
         "GET /api/fleet/customers",
         "GET /api/fleet/incidents",
-        "GET /api/fleet/incidents/counts",  # for the number in the menu
         "GET /api/fleet/summary",
         "GET /api/fleet/terminals",
-        "GET /api/me/preferences",  # once per session
+        "GET /api/home/counts",  # for the numbers in the menu
+        "GET /api/me/preferences",
     ]
 
 

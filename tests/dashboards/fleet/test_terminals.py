@@ -46,11 +46,11 @@ def test_the_first_line_says_how_many_there_are_and_who_needs_help(terminals: Ap
     assert sorted(network.calls) == [
         "GET /api/auth/me",
         "GET /api/fleet/customers/choices",
-        "GET /api/fleet/incidents/counts",  # for the number in the menu
         "GET /api/fleet/summary",
         "GET /api/fleet/terminals",
         "GET /api/fleet/terminals/choices",
-        "GET /api/me/preferences",  # once per session
+        "GET /api/home/counts",  # for the numbers in the menu
+        "GET /api/me/preferences",
     ]
 
     click_row_action(terminals, "fleet.all_terminals", "詳細", 2)

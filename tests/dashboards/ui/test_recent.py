@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
-from dashboards.ui import recent
+from dashboards.ui import preferences, recent
 from service.core.access.identity import User
 from service.fleet.models import Terminal
 from tests.dashboards.conftest import Network, open_address
@@ -27,8 +28,13 @@ def olivia(db: Session) -> User:
     return olivia
 
 
+def stored(page: AppTest) -> Any:
+    cached = preferences._cache.get(page.session_state["test.token"])
+    return cached and cached.values["recent"]
+
+
 def opened(page: AppTest) -> list[str]:
-    return [record["title"] for record in page.session_state["preferences.values"]["recent"]]
+    return [record["title"] for record in stored(page)]
 
 
 def test_records_are_remembered_once_newest_first_over_sessions(
@@ -36,9 +42,7 @@ def test_records_are_remembered_once_newest_first_over_sessions(
 ) -> None:
     first, second = db.scalars(select(Terminal.id).order_by(Terminal.serial_number).limit(2))
     page = open_page(olivia, "terminal", id=str(first))
-    assert page.session_state["preferences.values"]["recent"] == [
-        {"title": "端末 TC200-000001", "address": f"/terminal?id={first}"}
-    ]
+    assert stored(page) == [{"title": "端末 TC200-000001", "address": f"/terminal?id={first}"}]
 
     open_address(open_address(page, "terminal", id=str(first)), "terminals")
     assert network.calls.count(PUT) == 1, "not at every run"
