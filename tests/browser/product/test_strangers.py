@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -140,14 +141,23 @@ def _reservation(api: Api) -> str:
     return code
 
 
+PAGES = [entry.url_path for entry in MENU if entry.in_menu]
+
+
+@pytest.fixture(scope="module")
+def details(api: Api) -> list[str]:
+    return fill(api)
+
+
+@pytest.mark.parametrize("count", [4, pytest.param(len(PAGES), marks=pytest.mark.deep)])
 def test_no_page_makes_a_link_of_what_somebody_typed(
-    page: Page, context: BrowserContext, stack: Stack, api: Api
+    page: Page, context: BrowserContext, stack: Stack, details: list[str], count: int
 ) -> None:
-    details = fill(api)
+    """All pages with such texts by their address, and a different random sample of the menu in each run."""
     set_session_cookies(context, stack, get_session_token(stack, "admin"))
     found: dict[str, list[str]] = {}
 
-    for path in [*(entry.url_path for entry in MENU if entry.in_menu), *details]:
+    for path in [*random.sample(PAGES, count), *details]:
         page.goto(f"{stack.dashboards}/{path}")
         expect(page.locator("h1").first).to_be_visible()
         wait_until_rendered(page)
