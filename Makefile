@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests setup-ocr up down restart smoke reset logs backup restore drill clock test lint format lock bench widgets picture contract lines audit test-times test-deep test-mutants test-faults test-production
+.PHONY: help setup setup-tests setup-ocr up down restart smoke reset logs backup restore drill clock test lint format lock bench bench-against widgets picture contract lines audit test-times test-deep test-mutants test-faults test-production
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,6 +93,14 @@ test-production: setup-tests ## production: Caddy, PgBouncer, two of each, serve
 bench: setup-tests ## measure the speed claims, write docs/benchmarks.md (minutes)
 	@$(VENV) tests/ensure_browser.py
 	@$(VENV) -m tests.load.bench
+
+# Rows for `make bench-against`; all without it.
+ROWS ?=
+
+bench-against: setup-tests ## measure an earlier commit and this one in turns (COMMIT=…, ROWS="lists pages")
+	@test -n "$(COMMIT)" || { echo "Against which commit? make bench-against COMMIT=…"; exit 2; }
+	@$(VENV) tests/ensure_browser.py
+	@$(VENV) -m tests.load.against "$(COMMIT)" $(ROWS)
 
 widgets: setup ## show every shared widget of the pages in each state, without the rest of Genba (GALLERY_PORT=8502)
 	@$(VENV) -m dashboards.fonts

@@ -30,6 +30,7 @@ from tests.load import (
     loaner_work,
     log_work,
     long_work,
+    machine,
     page_work,
     paper_work,
     reservation_work,
@@ -155,6 +156,7 @@ def _head(version: str) -> str:
         rounds=heartbeat_work.ROUNDS,
         seconds=heartbeat_work.SECONDS,
         cores=os.cpu_count(),
+        slowness=machine.slowness(),
         postgres=version.split(" ")[0],
         python=platform.python_version(),
         rate=heartbeat_work.REAL_RATE,
@@ -167,7 +169,8 @@ HEAD = """# Benchmarks
 
 Written by `make bench`, which ends with an error when a claim does not hold; run it again on your machine. {terminals}
 terminals, real body, answered after the commit (fsync on), {rounds} rounds of {seconds} s taken in turns, medians.
-{cores} cores shared with the sender, PostgreSQL {postgres}, Python {python}.
+{cores} cores shared with the sender, PostgreSQL {postgres}, Python {python}. Limits of time hold on the quicker machine
+of `tests/load/machine.py`; this one is {slowness:.1f} times as slow, and they are as many times as long here.
 
 CPU is the service's process and all of PostgreSQL, without the sender. The naive design (`tests/load/naive.py`) is a
 FastAPI route with one SQLAlchemy session a request: SELECT, UPDATE, INSERT, COMMIT. {rate}/s on new connections is
