@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import ARRAY, ColumnElement, Select, String, bindparam, case, cast, exists, func, literal, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Select,
+    String,
+    Subquery,
+    bindparam,
+    case,
+    cast,
+    exists,
+    func,
+    literal,
+    select,
+)
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from service.core.access.auth import Actor
@@ -44,6 +58,18 @@ def relatives(
         .order_by(model.kana, model.id)
     )
     return func.array(rows.scalar_subquery(), type_=ARRAY(value.type))
+
+
+def relatives_by_parent() -> Subquery:
+    """parent_id and the names of the parent's children, as one text, for a statement about many parents."""
+    in_order = aggregate_order_by(literal(", "), Child.kana, Child.id)
+    return (
+        select(Guardianship.parent_id, func.string_agg(Child.name, in_order).label("names"))
+        .join(Child, Child.id == Guardianship.child_id)
+        .where(Child.archived_at.is_(None))
+        .group_by(Guardianship.parent_id)
+        .subquery("children")
+    )
 
 
 def _relatives_json(model: type[Parent | Child], key: ColumnElement[bool]) -> ColumnElement[Any]:

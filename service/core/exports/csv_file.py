@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from enum import Enum
 from typing import IO, Any
 
 import psycopg
-from sqlalchemy import ColumnElement, Select, Text, and_, case, cast, func
+from sqlalchemy import ColumnElement, Select, Text, and_, case, cast, func, select
 from sqlalchemy.dialects.postgresql import psycopg as dialect
 from sqlalchemy.orm import Session
 
@@ -30,6 +31,7 @@ from service.core.exports.cells import (
     shown_time,
 )
 from service.core.exports.declared import Column, ExportList, ordered_columns
+from service.core.problems import Unavailable
 from service.core.values.texts import visible
 from service.core.values.times import TOKYO
 
@@ -52,17 +54,15 @@ _DIALECT = dialect.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's is
 
 
 def write(db: Session, by: Actor, export_list: ExportList, filters: Any, out: IO[bytes]) -> int:
-    """Writes UTF-8 with a BOM, so that Excel recognises it; rows end with CRLF. Returns the number of rows."""
-    statement_of_list = export_list.statement(by, filters)
-    cells = [
-        _cell(column, source).label(column.label) for column, source in ordered_columns(export_list, statement_of_list)
-    ]
-    copy_statement, parameters = _compiled(statement_of_list.with_only_columns(*cells, maintain_column_froms=True))
+    """Writes UTF-8 with a BOM, so that Excel recognises it; rows end with CRLF. Returns the number of rows. Raises
+    Unavailable when it takes longer than the transaction allows."""
+    copy_statement, parameters = _compiled(_formatted(export_list, export_list.statement(by, filters)))
     out.write(BOM + ",".join(_quoted(column.label) for column in export_list.columns).encode() + b"\r\n")
     connection: Any = db.connection().connection.driver_connection
     rows, buffered, size = 0, [], 0
     # A client-side cursor, because COPY takes no server-side parameters.
     with (
+        _limited_time(),
         psycopg.ClientCursor(connection) as cursor,
         cursor.copy(f"COPY ({copy_statement}) TO STDOUT (FORMAT csv)", parameters) as copy,
     ):
@@ -76,6 +76,16 @@ def write(db: Session, by: Actor, export_list: ExportList, filters: Any, out: IO
                 buffered.clear()
     out.write(_visible(b"".join(buffered)))
     return rows + len(buffered)
+
+
+@contextmanager
+def _limited_time() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.errors.QueryCanceled:
+        raise Unavailable(
+            "時間内に書き出せませんでした。条件で絞り込むか、「処理状況」で進む出力を使ってください。"
+        ) from None
 
 
 def write_rows(
@@ -111,6 +121,14 @@ def _visible(rows: bytes) -> bytes:
 
 def _quoted(text: str) -> str:
     return '"' + text.replace('"', '""') + '"' if any(character in text for character in ',"\r\n') else text
+
+
+def _formatted(export_list: ExportList, statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    """The columns as texts. The list is a sorted subquery, which PostgreSQL does not merge with its outer query: a
+    column that is a query of its own is read once, though its text is made of several parts."""
+    sources = [source.label(column.name) for column, source in ordered_columns(export_list, statement)]
+    listed = statement.with_only_columns(*sources, maintain_column_froms=True).subquery("listed")
+    return select(*(_cell(column, listed.c[column.name]).label(column.label) for column in export_list.columns))
 
 
 def _compiled(statement: Select[*tuple[Any, ...]]) -> tuple[str, dict[str, Any]]:

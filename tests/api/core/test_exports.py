@@ -16,7 +16,7 @@ from urllib.parse import quote
 import openpyxl
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import literal, select, update
+from sqlalchemy import literal, select, text, update
 from sqlalchemy.orm import Session
 
 from service.core.audit import AuditEntry
@@ -163,6 +163,19 @@ def test_an_export_keeps_the_order_of_the_screen(sign_in: SignIn, db: Session) -
     rows = read(client.get("/api/fleet/terminals.csv", params={"sort": "-serial_number"}).content)
 
     assert [row[0] for row in rows[1:]] == ["TC200-3", "TC200-2", "TC200-1"]
+
+
+def test_a_list_that_takes_too_long_says_what_to_do(
+    sign_in: SignIn, db: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = sign_in("alice", fleet="operator")
+    monkeypatch.setattr(csv_file, "_compiled", lambda _: ("SELECT pg_sleep(20)", {}))
+    db.execute(text("SET LOCAL statement_timeout = '200ms'"))
+
+    answer = client.get("/api/fleet/terminals.csv")
+
+    assert answer.status_code == 503
+    assert answer.json()["detail"].startswith("時間内に書き出せませんでした。条件で絞り込むか、「処理状況」で")
 
 
 def test_a_long_list_is_refused_as_a_workbook_with_the_way_to_get_it(
