@@ -72,7 +72,7 @@ def _run(tree: Path, row: str) -> str:
 
 def _python(tree: Path, *arguments: str) -> str:
     """What the bench of that tree prints."""
-    command = [tree / ".venv" / "bin" / "python", "-m", BENCH, *arguments]
+    command = [str(tree / ".venv" / "bin" / "python"), "-m", BENCH, *arguments]
     environ = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     return subprocess.run(command, cwd=tree, env=environ, stdout=subprocess.PIPE, text=True).stdout
 
