@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from alembic import op
 
 EVENTS = ("added", "changed", "removed")
+# So many rows cannot be changed while `fill` reads them.
+BATCH = 5_000
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,44 @@ class Searchable:
             op.execute(f"DROP TRIGGER search_{event} ON {self.table}")
 
     def fill(self) -> None:
-        """The terms of the rows that were there before the triggers. Locks nothing, so the triggers have to be
-        committed; the transaction has to see the area."""
-        op.execute(
-            "INSERT INTO search_terms (area, kind, place, term, subject_id, tenant_id) "
-            f"SELECT {_quoted(self.area)}, {_quoted(self.kind)}, t.place, t.term, r.{self.subject}, {self._tenant} "
-            f"FROM {self.table} r, search_terms_of({self._given}) t ON CONFLICT DO NOTHING"
-        )
+        """Adds the missing terms of the rows that are there: in an autocommit block, once the triggers are committed,
+        and in a session that sees the area. Its share locks are held for one batch: a row that was just changed is read
+        as it is now, and one that was read is not changed before its terms are committed. Otherwise old terms could
+        come after the trigger had removed them, and stay."""
+        op.execute(f"""
+            DO $$
+            DECLARE
+                first bigint := 0;
+                last bigint;
+            BEGIN
+                LOOP
+                    SELECT max(id) INTO last FROM (
+                        SELECT {self.subject} AS id FROM {self.table} WHERE {self.subject} > first
+                        ORDER BY {self.subject} LIMIT {BATCH}
+                    ) b;
+                    EXIT WHEN last IS NULL;
+                    INSERT INTO search_terms (area, kind, place, term, subject_id, tenant_id)
+                    SELECT {_quoted(self.area)}, {_quoted(self.kind)}, t.place, t.term, r.{self.subject}, {self._tenant}
+                    FROM (
+                        SELECT * FROM {self.table} WHERE {self.subject} > first AND {self.subject} <= last FOR SHARE
+                    ) r, search_terms_of({self._given}) t
+                    ON CONFLICT DO NOTHING;
+                    COMMIT;
+                    first := last;
+                END LOOP;
+            END
+            $$
+        """)
+
+    def remove_wrong_terms(self) -> None:
+        """The terms that no row has. The session has to see the area."""
+        op.execute(f"""
+            DELETE FROM search_terms s WHERE s.area = {_quoted(self.area)} AND s.kind = {_quoted(self.kind)}
+                AND NOT EXISTS (
+                    SELECT FROM {self.table} r, search_terms_of({self._given}) t
+                    WHERE r.{self.subject} = s.subject_id AND t.place = s.place AND t.term = s.term
+                )
+        """)
 
     @property
     def _tenant(self) -> str:

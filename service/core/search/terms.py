@@ -39,7 +39,7 @@ _TERMS = """
     ORDER BY s.term, s.subject_id DESC LIMIT %(limit)s
 """
 _FIND = f"""
-WITH query AS MATERIALIZED (SELECT search_form(%(text)s) AS form)
+WITH query AS MATERIALIZED (SELECT left(search_form(%(text)s), 40) AS form)
 SELECT k.area, k.kind, found.place, found.subject_id, found.term = query.form
 FROM query
 CROSS JOIN unnest(%(areas)s::text[], %(kinds)s::text[], %(tenants)s::bigint[]) AS k(area, kind, tenant)

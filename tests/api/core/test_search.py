@@ -17,6 +17,7 @@ from service.core.search.queries import SHOWN
 from service.fleet.models import Terminal
 from tests import factories, people
 from tests.api.agencies import scene
+from tests.api.loaners import telling
 
 SignIn = Callable[..., TestClient]
 
@@ -87,15 +88,17 @@ def test_of_those_that_are_called_the_same_the_newest_comes_first(db: Session, s
     assert [hit["id"] for hit in hits] == [terminal.id for terminal in reversed(terminals[-SHOWN:])]
 
 
-def test_a_group_is_short_and_leads_to_the_list(db: Session, sign_in: SignIn) -> None:
-    factories.terminals(db, factories.customer(db), [f"渋谷店 レジ{n}番" for n in range(30)])
+def test_a_group_is_short_and_leads_to_a_list_that_finds_the_same(db: Session, sign_in: SignIn) -> None:
+    factories.terminals(db, factories.customer(db), [f"渋谷 店 レジ{n}番" for n in range(30)])
     client = sign_in("alice", fleet="operator")
 
-    [group] = client.get("/api/search", params={"q": "渋谷　店"}).json()["groups"]
+    for typed, more in (("渋谷　店", "/terminals?q=%E6%B8%8B%E8%B0%B7+%E5%BA%97"), ("渋谷店", None)):
+        [group] = client.get("/api/search", params={"q": typed}).json()["groups"]
 
-    assert len(group["hits"]) == SHOWN
-    assert group["has_more"]
-    assert group["more"] == "/terminals?q=%E6%B8%8B%E8%B0%B7+%E5%BA%97"
+        assert len(group["hits"]) == SHOWN
+        assert group["has_more"]
+        # The list compares names as they are written.
+        assert group["more"] == more
 
 
 def test_a_renamed_row_is_found_by_its_new_name_only_and_an_archived_one_says_so(db: Session, sign_in: SignIn) -> None:
@@ -196,6 +199,31 @@ def test_terms_go_with_their_row(db: Session) -> None:
 def _corporation_and_sales(db: Session) -> tuple[Any, Any]:
     agency = scene.agency(db)
     return scene.corporation(db, agency), scene.sales(db, "seller", agency)
+
+
+def test_a_number_that_remains_is_found_when_another_of_the_same_device_goes(db: Session, sign_in: SignIn) -> None:
+    client = sign_in("alice", loaners="admin")
+    device = telling.register_device(db, people.create_actor(db, "ada", loaners="admin"))
+    aliases = "INSERT INTO loaners_aliases (alias, device_id) VALUES ('ZZQ-B-0777', :id), ('ZZQ-C-0777', :id)"
+    db.execute(text(aliases), {"id": device.id})
+
+    def found(*typed: str) -> list[str]:
+        return [one for one in typed if titles(client, "loaners.device", one)]
+
+    assert found("777", "b-0777", "c-0777", "zzq") == ["777", "b-0777", "c-0777", "zzq"]
+    db.execute(text("DELETE FROM loaners_aliases WHERE alias = 'ZZQ-C-0777'"))
+    assert found("777", "b-0777", "c-0777", "zzq") == ["777", "b-0777", "zzq"]
+    db.execute(text("DELETE FROM loaners_aliases"))
+    assert found("0777", "zzq") == []
+
+
+def test_each_part_of_a_long_name_is_found_to_its_end(db: Session, sign_in: SignIn) -> None:
+    name = f"{'あいうえお' * 9}株式会社終点営業所"
+    factories.customer(db, name)
+    client = sign_in("alice", fleet="operator")
+
+    for typed in ("終点営業所", "営業", name, name[3:]):
+        assert titles(client, "fleet.customer", typed) == [name], typed
 
 
 def test_the_search_reads_the_index_and_never_the_whole_table(db: Session) -> None:
