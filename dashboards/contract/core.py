@@ -12,7 +12,6 @@ class AreaRole(TypedDict):
 
 class AreaState(TypedDict):
     area: str
-    title: str
     key: str
     address: str
     figures: dict[str, Any] | None

@@ -41,18 +41,16 @@ _incident_place = case(
     ),
 )
 
+
+def _terminals(ending: str) -> Named:
+    name = func.concat(_PLACE, "（", Terminal.serial_number, ending)
+    return Named(select(Terminal.id, name).join(Customer, Customer.id == Terminal.customer_id))
+
+
 AUDIT_NAMES = {
     "customer": Named(select(Customer.id, Customer.company_name)),
-    "terminal": Named(
-        select(Terminal.id, func.concat(_PLACE, "（", Terminal.serial_number, "）")).join(
-            Customer, Customer.id == Terminal.customer_id
-        )
-    ),
-    "terminal_token": Named(
-        select(Terminal.id, func.concat(_PLACE, "（", Terminal.serial_number, "）の")).join(
-            Customer, Customer.id == Terminal.customer_id
-        )
-    ),
+    "terminal": _terminals("）"),
+    "terminal_token": _terminals("）の"),
     "incident": Named(select(Incident.id, func.concat(_incident_place, "の"))),
     "maintenance": Named(
         select(Maintenance.id, func.concat(_PLACE, "の"))

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import BaseModel, Field
 
 from service.core.audit import Action
 from service.core.values.periods import not_before
-from service.core.values.texts import NO_NUL, RecordId
+from service.core.values.texts import NO_NUL, Day, RecordId
 
-Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(9000, 12, 31))]
 Text = Annotated[str, Field(max_length=100, pattern=NO_NUL)]
 
 

@@ -133,7 +133,6 @@ def _state(db: Session, by: Actor, entry: State) -> schemas.AreaState:
     figures = entry.read(db, by)
     return schemas.AreaState(
         area=entry.area,
-        title=entry.title,
         key=entry.key,
         address=entry.address,
         figures=figures.model_dump(mode="json") if figures else None,

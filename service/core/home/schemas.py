@@ -38,7 +38,6 @@ class AreaState(BaseModel):
     itself reads; null while there is nothing to tell of. `address` is the page's."""
 
     area: str
-    title: str
     key: str
     address: str
     figures: dict[str, Any] | None

@@ -97,13 +97,13 @@ def complaints(field: str, kind: str, message: str) -> Iterator[str]:
         yield "does not say what the field takes"
     if kind == "string_pattern_mismatch" and not (EXAMPLE_OR_FORMAT.search(message) or CHOICES.search(message)):
         yield "no example"
-    told = message
+    unknown_text = message
     for known in (EXAMPLE, CHOICES, QUOTED, FORMATS):
-        told = known.sub("", told)
+        unknown_text = known.sub("", unknown_text)
     names = {*re.findall(r"\w+", field), *WORDS}
-    if unknown := set(re.findall(r"[A-Za-z]{2,}[A-Za-z0-9]*", told)) - names:
+    if unknown := set(re.findall(r"[A-Za-z]{2,}[A-Za-z0-9]*", unknown_text)) - names:
         yield f"English: {unknown}"
-    if re.search(r"\d{10,}|\d[eE]\+", told):
+    if re.search(r"\d{10,}|\d[eE]\+", unknown_text):
         yield "a bound that only a column has"
     if not FIELD.fullmatch(field):
         yield "the field's name is none"
