@@ -128,6 +128,7 @@ SEARCH = (
         number="",
         related=_OF_CORPORATION,
         page="/cases",
+        page_filters={"status": "全件"},
     ),
     Source(
         key="agencies.request",
@@ -141,6 +142,7 @@ SEARCH = (
         number="",
         related=_OF_CORPORATION,
         page="/my-requests",
+        page_filters={"mine": "代理店のすべて"},
     ),
     Source(
         key="agencies.site",

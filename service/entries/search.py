@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from service.core.access.auth import Actor
-from service.core.search.sources import ARCHIVED, SHOW_ARCHIVED, Hit, Row, Source, State, address, detail
+from service.core.search.sources import ARCHIVED, SHOW_ARCHIVED, Hit, Row, Source, address, detail
 from service.entries import queries
 
 
@@ -16,7 +16,7 @@ def _own_nursery(by: Actor) -> Mapping[str, Any]:
 
 def _hit(row: Row, text: str, page: str, query: object) -> Hit:
     shown = SHOW_ARCHIVED if row["archived_at"] else {}
-    state = State(*ARCHIVED) if row["archived_at"] else None
+    state = ARCHIVED if row["archived_at"] else None
     return Hit(row["name"], text, address(page, {"q": query}, shown), state)
 
 

@@ -24,7 +24,7 @@ def _terminal(_: Actor, row: Row) -> Hit:
         row["serial_number"],
         detail(row["customer_name"], row["store_name"]),
         address("/terminal", {"id": row["id"]}),
-        State(*ARCHIVED) if row["archived_at"] else State(status, status.label),
+        ARCHIVED if row["archived_at"] else State(status, status.label),
     )
 
 
@@ -34,7 +34,7 @@ def _customer(_: Actor, row: Row) -> Hit:
         row["company_name"],
         detail(row["contact_person"], row["contact_phone"]),
         address("/customers", {"q": row["company_name"]}, shown),
-        State(*ARCHIVED) if row["archived_at"] else None,
+        ARCHIVED if row["archived_at"] else None,
     )
 
 
@@ -91,5 +91,6 @@ SEARCH = (
         parameters=_impact_parameters,
         related=Related("fleet.terminal", _incidents_of),
         page="/alerts",
+        page_filters={"state": "すべて（解決済みを含む）"},
     ),
 )

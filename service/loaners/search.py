@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from service.core.access.auth import Actor
-from service.core.search.sources import ARCHIVED, SHOW_ARCHIVED, Hit, Row, Source, State, address, detail
+from service.core.search.sources import ARCHIVED, Hit, Row, Source, State, address, detail
 from service.loaners import queries
 from service.loaners.devices import queries as devices
 from service.loaners.history.rules import status_label
+
+# What is archived is called 無効 here, and the list of sites has this choice for it.
+INACTIVE, SHOW_INACTIVE = ARCHIVED._replace(label="無効"), {"archived": "無効のもの"}
 
 
 def _device(_: Actor, row: Row) -> Hit:
@@ -15,17 +18,17 @@ def _device(_: Actor, row: Row) -> Hit:
         row["number"],
         detail(row["model_name"], row["serial"], row["site_name"]),
         address("/loaners-device", {"number": row["number"]}),
-        State(*ARCHIVED) if row["archived_at"] else state,
+        INACTIVE if row["archived_at"] else state,
     )
 
 
 def _site(_: Actor, row: Row) -> Hit:
-    shown = SHOW_ARCHIVED if row["archived_at"] else {}
+    shown = SHOW_INACTIVE if row["archived_at"] else {}
     return Hit(
         row["name"],
         detail(row["key"], row["code"], row["jurisdiction"], f"機器 {row['devices']:,}台"),
         address("/loaners-masters", {"q": row["key"]}, shown),
-        State(*ARCHIVED) if row["archived_at"] else None,
+        INACTIVE if row["archived_at"] else None,
     )
 
 

@@ -81,6 +81,7 @@ SEARCH = (
         terms=("enquiry",),
         number="ENQ-",
         page="/enquiries",
+        page_filters=ALL_ENQUIRIES,
     ),
     Source(
         key="reservations.shop",
@@ -100,5 +101,6 @@ SEARCH = (
         terms=("incident",),
         number="INC-",
         page="/incidents",
+        page_filters=ALL_INCIDENTS,
     ),
 )

@@ -55,6 +55,12 @@ def overlays(page: AppTest) -> list[str]:
     return [element.type for element in page._tree[RootContainer.EVENT].children.values()]
 
 
+def dialogs(page: AppTest) -> list[str]:
+    """The titles of the open dialogs and drawers."""
+    opened = page._tree[RootContainer.EVENT].children.values()
+    return [block.proto.dialog.title for block in opened if block.type == "dialog"]
+
+
 def lists(page: AppTest) -> list[dict[str, Any]]:
     """What the browser draws of each list, in the page's order: see `dashboards/components/list.js`."""
     drawn = [element.proto for element in page.get("bidi_component")]

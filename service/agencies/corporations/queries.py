@@ -63,6 +63,10 @@ def _normalized(text: str | None) -> str:
     return unicodedata.normalize("NFKC", text or "").replace(" ", "").replace("-", "").lower()
 
 
+SOUGHT = Filter(
+    lambda name: Corporation.sought.like(bindparam(name, type_=String), escape="/"),
+    lambda text: contains(Corporation.sought).value(_normalized(text)),
+)
 CORPORATIONS = Listing(
     select(
         Corporation.id,
@@ -89,10 +93,7 @@ CORPORATIONS = Listing(
     },
     default="kana",
     filters={
-        "q": Filter(
-            lambda name: Corporation.sought.like(bindparam(name, type_=String), escape="/"),
-            lambda text: contains(Corporation.sought).value(_normalized(text)),
-        ),
+        "q": SOUGHT,
         "agency_id": equals(Corporation.agency_id),
         "own": equals(Corporation.agency_id),
     },

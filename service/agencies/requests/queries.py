@@ -12,13 +12,14 @@ from sqlalchemy.orm import Session, aliased
 
 from service.agencies import queries as agencies
 from service.agencies.corporations.models import Corporation
+from service.agencies.corporations.queries import SOUGHT
 from service.agencies.models import Agency, Request, Site
 from service.agencies.requests.models import Comment, Image, Read, Viewer
 from service.agencies.requests.schemas import CommentItem
 from service.agencies.rules import AREA, CommentType, Status
 from service.core.access.auth import Actor
 from service.core.access.identity import Membership, User
-from service.core.database.paging import Filter, Key, at_least, before, contains, equals, when_true
+from service.core.database.paging import Filter, Key, at_least, before, equals, when_true
 from service.core.files.records import File
 from service.core.problems import NotFound
 from service.core.values.times import day_bounds
@@ -251,7 +252,7 @@ FILTERS: Mapping[str, Filter] = {
     "tenant": equals(Request.agency_id),
     "status": equals(Request.status),
     "open": when_true(Request.is_open == true()),
-    "q": contains(Corporation.name, Corporation.kana),
+    "q": SOUGHT,
     "agency_id": equals(Request.agency_id),
     "since": at_least(Request.created_at, lambda day: day_bounds(day)[0]),
     "until": before(Request.created_at, lambda day: day_bounds(day)[1]),

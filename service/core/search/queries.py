@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from service.core.access.auth import Actor
 from service.core.search.schemas import SearchAnswer, SearchGroup, SearchHit
-from service.core.search.sources import Source, address, sources
+from service.core.search.sources import ARCHIVED, Source, address, sources
 from service.core.search.terms import Match, find
 from service.core.values.texts import half_width
 
@@ -79,6 +79,21 @@ def _group(db: Session, by: Actor, source: Source, matches: Sequence[Match], typ
             )
     if not hits:
         return None
-    has_more = len(hits) > SHOWN
-    more = address(source.page, {"q": re.sub(r"\s+", " ", half_width(typed))}) if source.page and has_more else None
-    return SearchGroup(key=source.key, title=source.title, hits=hits[:SHOWN], has_more=has_more, more=more)
+    return SearchGroup(
+        key=source.key,
+        title=source.title,
+        hits=hits[:SHOWN],
+        has_more=len(hits) > SHOWN,
+        more=_list_address(db, by, source, hits, typed),
+    )
+
+
+def _list_address(db: Session, by: Actor, source: Source, hits: Sequence[SearchHit], typed: str) -> str | None:
+    """None when the list, asked for the same text, would miss one of these hits: it compares other columns, and as they
+    are written."""
+    in_use = [hit.id for hit in hits if hit.state != ARCHIVED.code]
+    if source.page is None or len(in_use) <= SHOWN:
+        return None
+    text = re.sub(r"\s+", " ", half_width(typed)).strip()
+    listed = source.listing.read_among(db, in_use, parameters=source.parameters(db, by), **source.filters(by), q=text)
+    return address(source.page, {"q": text}, source.page_filters) if len(listed) == len(in_use) else None

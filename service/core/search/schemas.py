@@ -21,7 +21,8 @@ class SearchHit(BaseModel):
 
 
 class SearchGroup(BaseModel):
-    """Hits of one kind, the best first. `more`: the address of the list with all of them, when there are more."""
+    """Hits of one kind, the best first. `has_more`: there are others. `more`: the address of a list with all hits that
+    are not archived; null when no list finds them by this text, or it would show no more than these."""
 
     key: str
     title: str

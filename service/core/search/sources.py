@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -18,9 +18,6 @@ from service.core.catalogue import Entry, entries_by_key
 from service.core.database.paging import Listing
 from service.core.values.texts import half_width
 
-ARCHIVED = ("archived", "アーカイブ済み")
-# How the dashboards' lists name that choice in their addresses.
-SHOW_ARCHIVED = {"archived": ARCHIVED[1]}
 # The largest bigint has 19 digits.
 _NUMBER = r"0*([1-9][0-9]{0,17})"
 Row = Mapping[str, Any]
@@ -29,6 +26,11 @@ Row = Mapping[str, Any]
 class State(NamedTuple):
     code: str
     label: str
+
+
+ARCHIVED = State("archived", "アーカイブ済み")
+# Of an address: the choice by which most lists show what is archived.
+SHOW_ARCHIVED = {"archived": ARCHIVED.label}
 
 
 class Hit(NamedTuple):
@@ -58,7 +60,8 @@ class Source(Entry):
     """Its key begins with the area: fleet.terminal; `title` is the group's.
 
     `terms`: the kinds in `search_terms` (service/migrations/searchable.py); without any it is found by other ways.
-    `filters` and `parameters` are the list's own for this user. `page`: the list that has `q` in its address.
+    `filters` and `parameters` are the list's own for this user. `page`: the list that has `q` in its address;
+    `page_filters`: the choice there that hides nothing but what is archived, as the dashboards name it.
     `number`: the row's id is its number, printed behind this prefix (ENQ-), or alone. `only_without`: who has this
     permission finds the same in another source.
     """
@@ -69,6 +72,7 @@ class Source(Entry):
     filters: Callable[[Actor], Mapping[str, Any]] = _no_filters
     parameters: Callable[[Session, Actor], Mapping[str, Any]] = _no_parameters
     page: str | None = None
+    page_filters: Mapping[str, str] = field(default_factory=dict)
     number: str | None = None
     related: Related | None = None
     only_without: str | None = None

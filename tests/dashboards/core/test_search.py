@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from sqlalchemy.orm import Session
@@ -11,9 +10,9 @@ from streamlit.testing.v1 import AppTest
 
 from dashboards.core import search
 from dashboards.ui import components
-from tests import factories, people
+from tests import factories
 from tests.dashboards.conftest import Network, open_address
-from tests.dashboards.pages import OpenPage, Screen, titles
+from tests.dashboards.pages import Screen, titles
 
 
 @pytest.fixture
@@ -109,19 +108,3 @@ def test_what_was_typed_on_another_list_gives_way_to_the_hit(
     page.run()
 
     assert page.text_input(key="q").value == "XYZ商店"
-
-
-def test_the_address_of_a_hit_shows_it_even_if_it_is_archived(
-    db: Session, open_page: OpenPage, browser: dict[str, Any]
-) -> None:
-    customer = factories.customer(db, "古い商店")
-    customer.archived_at = customer.created_at
-    db.flush()
-    olivia = people.create_user(db, "olivia", fleet="operator")
-    page = open_page(olivia, "dashboard")
-    search_for(page, "古い商店")
-    [hit] = browser["data"]["answer"]["groups"][0]["hits"]
-
-    shown = open_page(olivia, "customers", **dict(parse_qsl(urlsplit(hit["address"]).query)))
-
-    assert shown.session_state["live.fleet.customers_list"].data["total"] == 1
