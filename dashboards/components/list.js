@@ -1,8 +1,8 @@
 // A list as a real table; in little room each row is a card. Python (dashboards/ui/tables.py) sorts and pages.
 //
-// data: {alt, columns: [{title, kind, width, right, help, sort, order}], rows: [{id, href, cells, hints}], actions: [label],
-//   opens: a click on a row is its first action, bulk: [label], hidden: [title], local: the browser sorts,
-//   scrolls: ten rows at most}
+// data: {alt, columns: [{title, kind, width, right, help, sort, order}], rows: [{id, href, cells, hints, sort_values}],
+//   actions: [label], opens: a click on a row is its first action, bulk: [label], selection: with another one no row is
+//   chosen any more, hidden: [title], local: the browser sorts, scrolls: ten rows at most}
 // triggers: "action" {id, label}, "bulk" {ids, label}, "sort" title, "hidden" [title]
 const CARDS_BELOW = 640;
 // How far columns may shrink before rows become cards; further at a desk, where rows are compared.
@@ -10,6 +10,9 @@ const SHRINK = 0.7;
 const SHRINK_AT_DESK = 0.5;
 const DESK = 1024;
 const EMPTY = "–";
+// Pixels that the pointer moves in a click that selects text.
+const DRAG = 4;
+const JAPANESE = new Intl.Collator("ja", { numeric: true });
 const NUMBER = new Intl.NumberFormat("ja-JP");
 const FORMATS = {
   number: (value) => NUMBER.format(value),
@@ -37,10 +40,19 @@ function element(name, properties = {}, children = []) {
   return made;
 }
 
+function isEmpty(value) {
+  return value == null || value === "" || value === EMPTY || (Array.isArray(value) && !value.length);
+}
+
+function isDrag(from, to) {
+  return Math.hypot(to.clientX - from.clientX, to.clientY - from.clientY) > DRAG;
+}
+
 class List {
   chosen = new Set();
   drawn = new Map();
   localOrder = null;
+  hidden = [];
 
   constructor(root) {
     this.root = root;
@@ -49,11 +61,18 @@ class List {
     this.widths = element("colgroup");
     this.table = element("table", {}, [this.widths, element("thead", {}, [this.head]), this.body]);
     this.frame = element("div", { className: "frame" }, [this.table]);
+    this.all = element("input", { type: "checkbox", ariaLabel: "表示している行をすべて選ぶ" });
+    this.all.onchange = () => this.choose(this.all.checked ? this.data.rows.map((row) => row.id) : []);
+    this.all.dataset.place = "all";
+    this.columnsButton = this.menuButton("⋯", "表示する列を選ぶ", () => this.columnChoices());
+    this.count = element("span");
     this.bulk = element("div", { className: "bulk", hidden: true });
     this.bulk.setAttribute("role", "region");
     this.bulk.setAttribute("aria-label", "選択した行の操作");
-    this.menu = element("div", { className: "menu", popover: "auto" });
+    this.menu = element("div", { className: "menu", popover: "auto", role: "group" });
+    this.menu.addEventListener("beforetoggle", ({ newState }) => newState === "closed" && this.menuCloses());
     root.replaceChildren(this.frame, this.bulk, this.menu);
+    this.table.addEventListener("pointerdown", (event) => (this.pressed = event));
     this.table.addEventListener("click", (event) => this.clicked(event));
     this.table.addEventListener("keydown", (event) => this.moved(event));
     new ResizeObserver(() => this.fit()).observe(root);
@@ -63,20 +82,25 @@ class List {
     this.data = data;
     this.send = send;
     const focus = this.focusPlace();
+    // An answer from before the user's last choice of columns does not undo it.
+    const storedHidden = JSON.stringify(data.hidden);
+    if (storedHidden !== this.storedHidden) this.hidden = data.hidden;
+    this.storedHidden = storedHidden;
+    if (data.selection !== this.selection) this.chosen.clear();
+    this.selection = data.selection;
     this.columns = data.columns.map((column, index) => ({ ...column, index }));
-    this.shown = this.columns.filter((column, index) => !index || !data.hidden.includes(column.title));
+    this.shown = this.columns.filter((column, index) => !index || !this.hidden.includes(column.title));
     this.table.setAttribute("aria-label", data.alt);
     this.frame.classList.toggle("scrolls", data.scrolls);
     this.root.classList.toggle("quiet", !data.opens);
-    const layout = JSON.stringify([data.columns, data.hidden, data.actions, data.bulk, data.opens, this.localOrder]);
+    const layout = JSON.stringify([data.columns, this.hidden, data.actions, data.bulk, data.opens, this.localOrder]);
     if (layout !== this.layout) {
       this.layout = layout;
       this.drawn.clear();
       this.drawHead();
     }
     this.drawRows();
-    for (const id of this.chosen) if (!this.drawn.has(id)) this.chosen.delete(id);
-    this.drawBulk();
+    this.choose([...this.chosen].filter((id) => this.drawn.has(id)));
     this.fit();
     this.focusAgain(focus);
   }
@@ -86,17 +110,12 @@ class List {
     const cells = this.shown.map((column) => this.titleCell(column));
     const widths = this.shown.map(({ width }) => width ?? 140);
     if (bulk.length) {
-      const all = element("input", { type: "checkbox", ariaLabel: "表示している行をすべて選ぶ" });
-      all.onchange = () => this.choose(all.checked ? this.data.rows.map((row) => row.id) : []);
-      this.all = all;
-      cells.unshift(element("th", { className: "pick" }, [all]));
+      const label = element("label", {}, [this.all, element("span", { textContent: "すべて選ぶ" })]);
+      cells.unshift(element("th", { className: "pick" }, [label]));
       widths.unshift(40);
     }
     if (actions.length || this.columns.length > 2) {
-      const columns = element("button", { className: "icon", ariaLabel: "表示する列を選ぶ", title: "表示する列を選ぶ" });
-      columns.append("⋯");
-      columns.onclick = () => this.openMenu(columns, this.columnChoices());
-      cells.push(element("th", { className: "actions" }, [columns]));
+      cells.push(element("th", { className: "actions" }, [this.columnsButton]));
       widths.push(actions.length ? 28 + 14 * actions[0].length + (actions.length > 1 ? 36 : 0) : 36);
     }
     this.head.replaceChildren(...cells);
@@ -129,15 +148,17 @@ class List {
   }
 
   rows() {
-    if (!this.data.local || !this.localOrder) return this.data.rows;
-    const { index } = this.columns.find(({ title }) => title === this.localOrder.title);
+    const column = this.data.local && this.columns.find(({ title }) => title === this.localOrder?.title);
+    if (!column) return this.data.rows;
     const sign = this.localOrder.order === "ascending" ? 1 : -1;
-    const value = (row) => (Array.isArray(row.cells[index]) ? row.cells[index].join() : row.cells[index]);
-    const compare = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : `${a}`.localeCompare(b, "ja"));
+    const value = ({ cells, sort_values: values }) => (column.title in values ? values[column.title] : cells[column.index]);
+    const text = (cell) => (Array.isArray(cell) ? cell.map(([label]) => label).join() : `${cell}`);
+    const compare = (a, b) =>
+      typeof a === "number" && typeof b === "number" ? a - b : JAPANESE.compare(text(a), text(b));
     // Empty cells come last in both directions.
     return this.data.rows.toSorted((one, other) => {
       const [a, b] = [value(one), value(other)];
-      return a == null || b == null ? (a == null) - (b == null) : sign * compare(a, b);
+      return isEmpty(a) || isEmpty(b) ? isEmpty(a) - isEmpty(b) : sign * compare(a, b);
     });
   }
 
@@ -150,9 +171,13 @@ class List {
       const old = known.get(row.id);
       this.drawn.set(row.id, old?.text === text ? old : { text, line: this.line(row, old?.line) });
     }
-    const lines = [...this.drawn.values()].map(({ line }) => line);
-    if (lines.length !== this.body.rows.length || lines.some((line, at) => line !== this.body.rows[at])) {
-      this.body.replaceChildren(...lines);
+    const lines = new Set([...this.drawn.values()].map(({ line }) => line));
+    for (const line of [...this.body.rows]) if (!lines.has(line)) line.remove();
+    // A line that is inserted again loses the focus and the selected text.
+    let next = this.body.firstElementChild;
+    for (const line of lines) {
+      if (line === next) next = next.nextElementSibling;
+      else this.body.insertBefore(line, next);
     }
   }
 
@@ -162,7 +187,7 @@ class List {
     line.className = opens ? "opens" : "";
     const cells = this.shown.map((column) => this.cell(column, row));
     if (bulk.length) {
-      const pick = element("input", { type: "checkbox", checked: this.chosen.has(row.id) });
+      const pick = element("input", { type: "checkbox" });
       pick.ariaLabel = `${row.cells[0] ?? EMPTY}を選ぶ`;
       pick.dataset.place = "pick";
       pick.onchange = () => this.choose(pick.checked ? [...this.chosen, row.id] : [...this.chosen].filter((id) => id !== row.id));
@@ -179,7 +204,7 @@ class List {
     const cell = element(isFirst ? "th" : "td", { className: `is-${column.kind} ${column.right ? "right" : ""}` });
     if (isFirst) cell.scope = "row";
     else cell.dataset.title = column.title;
-    if (value == null || value === "" || value === EMPTY || (Array.isArray(value) && !value.length)) {
+    if (isEmpty(value)) {
       cell.classList.add("empty");
       cell.append(EMPTY);
     } else if (Array.isArray(value)) {
@@ -205,11 +230,7 @@ class List {
       cell.append(button);
     }
     if (further.length) {
-      const more = element("button", { className: "icon", textContent: "⋮", ariaLabel: "ほかの操作", title: "ほかの操作" });
-      more.ariaHasPopup = "menu";
-      more.dataset.place = "more";
-      more.onclick = () => this.openMenu(more, further.map((label) => this.menuItem(label, () => this.act(row.id, label))));
-      cell.append(more);
+      cell.append(this.menuButton("⋮", "ほかの操作", () => further.map((label) => this.menuAction(row.id, label))));
     }
     return cell;
   }
@@ -223,9 +244,16 @@ class List {
     const link = event.target.closest("a");
     if (link && (event.ctrlKey || event.metaKey || event.shiftKey)) return;
     if (!line || !this.data.opens || event.target.closest("button, .pick")) return;
-    if (!link && this.root.getRootNode().getSelection?.()?.toString()) return;
+    const { pressed } = this;
+    this.pressed = null;
+    if (!link && (this.textIsSelected() || (pressed && isDrag(pressed, event)))) return;
     event.preventDefault();
     this.act(line.dataset.id, this.data.actions[0]);
+  }
+
+  // Only Chromium tells what is selected in a shadow root.
+  textIsSelected() {
+    return `${this.root.getRootNode().getSelection?.() ?? document.getSelection()}` !== "";
   }
 
   moved(event) {
@@ -238,29 +266,39 @@ class List {
 
   focusPlace() {
     const at = this.root.getRootNode().activeElement;
-    return at && this.root.contains(at) ? { id: at.closest("tbody tr")?.dataset.id, place: at.dataset.place, at } : null;
+    return at && this.root.contains(at) ? this.placeOf(at) : null;
+  }
+
+  placeOf(at) {
+    return { id: at.closest("tbody tr")?.dataset.id, place: at.dataset.place, at };
   }
 
   focusAgain(focus) {
-    if (!focus?.place || focus.at.isConnected) return;
-    const within = focus.id ? this.drawn.get(focus.id)?.line : this.head;
-    within?.querySelector(`[data-place="${CSS.escape(focus.place)}"]`)?.focus();
+    if (!focus?.place || this.root.getRootNode().activeElement === focus.at) return;
+    const part = focus.id ? this.drawn.get(focus.id)?.line : this.head;
+    part?.querySelector(`[data-place="${CSS.escape(focus.place)}"]`)?.focus({ preventScroll: true });
   }
 
   choose(ids) {
     this.chosen = new Set(ids);
-    for (const [id, { line }] of this.drawn) line.querySelector(".pick input").checked = this.chosen.has(id);
+    for (const box of this.body.querySelectorAll(".pick input")) box.checked = this.chosen.has(box.closest("tr").dataset.id);
+    const count = this.chosen.size;
+    this.all.checked = count > 0 && count === this.drawn.size;
+    this.all.indeterminate = count > 0 && count < this.drawn.size;
     this.drawBulk();
   }
 
   drawBulk() {
-    const count = this.chosen.size;
-    this.bulk.hidden = !count;
-    if (this.all) {
-      this.all.checked = count > 0 && count === this.drawn.size;
-      this.all.indeterminate = count > 0 && count < this.drawn.size;
-    }
-    if (!count) return;
+    const labels = JSON.stringify(this.data.bulk);
+    if (labels !== this.bulkLabels) this.bulk.replaceChildren(this.count, ...this.bulkButtons());
+    this.bulkLabels = labels;
+    this.count.textContent = `${this.chosen.size}件を選択中`;
+    const hasFocus = this.bulk.contains(this.root.getRootNode().activeElement);
+    this.bulk.hidden = !this.chosen.size;
+    if (this.bulk.hidden && hasFocus) this.all.focus({ preventScroll: true });
+  }
+
+  bulkButtons() {
     const buttons = this.data.bulk.map((label) => {
       const button = element("button", { className: "first", textContent: label });
       button.onclick = () => this.send("bulk", { ids: [...this.chosen], label });
@@ -268,41 +306,57 @@ class List {
     });
     const none = element("button", { textContent: "選択を解除" });
     none.onclick = () => this.choose([]);
-    this.bulk.replaceChildren(element("span", { textContent: `${count}件を選択中` }), ...buttons, none);
+    return [...buttons, none];
   }
 
   columnChoices() {
     return this.columns.slice(1).map(({ title }) => {
-      const box = element("input", { type: "checkbox", checked: !this.data.hidden.includes(title) });
+      const box = element("input", { type: "checkbox", checked: !this.hidden.includes(title) });
       box.onchange = () => {
-        const hidden = this.data.hidden.filter((other) => other !== title);
-        this.data = { ...this.data, hidden: box.checked ? hidden : [...hidden, title] };
-        this.send("hidden", this.data.hidden);
+        const others = this.hidden.filter((other) => other !== title);
+        this.hidden = box.checked ? others : [...others, title];
         this.update(this.data, this.send);
       };
       return element("label", {}, [box, title]);
     });
   }
 
-  menuItem(label, act) {
-    const item = element("button", { textContent: label, role: "menuitem" });
-    item.onclick = () => {
+  menuAction(id, label) {
+    const button = element("button", { textContent: label });
+    button.onclick = () => {
       this.menu.hidePopover();
-      act();
+      this.act(id, label);
     };
-    return item;
+    return button;
+  }
+
+  menuButton(sign, label, items) {
+    const button = element("button", { className: "icon", textContent: sign, ariaLabel: label, title: label });
+    button.ariaExpanded = "false";
+    button.dataset.place = label;
+    button.onclick = () => this.openMenu(button, items());
+    return button;
   }
 
   openMenu(button, items) {
-    this.menu.role = items[0].role === "menuitem" ? "menu" : "group";
+    this.menu.hidePopover();
     this.menu.ariaLabel = button.ariaLabel;
     this.menu.replaceChildren(...items);
     this.menu.showPopover();
+    this.opener = this.placeOf(button);
+    button.ariaExpanded = "true";
     const at = button.getBoundingClientRect();
     const { width, height } = this.menu.getBoundingClientRect();
     this.menu.style.left = `${Math.max(8, at.right - width)}px`;
     this.menu.style.top = `${at.bottom + height > innerHeight ? Math.max(8, at.top - height) : at.bottom}px`;
     this.menu.querySelector("button, input").focus();
+  }
+
+  menuCloses() {
+    this.opener.at.ariaExpanded = "false";
+    if (this.menu.contains(this.root.getRootNode().activeElement)) this.focusAgain(this.opener);
+    // All choices at once: the answer to the first of several would undo the others.
+    if (JSON.stringify(this.hidden) !== this.storedHidden) this.send("hidden", this.hidden);
   }
 
   fit() {
@@ -314,10 +368,10 @@ class List {
     this.root.classList.toggle("cards", isCards);
     // Columns for buttons and boxes keep their width.
     const fixed = this.head.querySelectorAll(".pick, .actions");
-    const kept = [...fixed].reduce((sum, cell) => sum + Number(this.widths.children[cell.cellIndex].width), 0);
+    const fixedWidth = [...fixed].reduce((sum, cell) => sum + Number(this.widths.children[cell.cellIndex].width), 0);
     [...this.widths.children].forEach((column, at) => {
       const isFixed = [...fixed].includes(this.head.cells[at]);
-      column.style.width = `${isFixed ? column.width : (column.width * (room - kept)) / (needed - kept)}px`;
+      column.style.width = `${isFixed ? column.width : (column.width * (room - fixedWidth)) / (needed - fixedWidth)}px`;
     });
   }
 }

@@ -84,6 +84,7 @@ def draw_list(year: int) -> None:
         rows=MAX_ROWS,
         actions={"名称を変更": rename, "削除": remove} if has_permission("core:calendar:update") else None,
         row_opens=False,
+        id_field="day",
         empty=tables.Empty("この年の休日は登録されていません", "祝日は数年先まで自動で登録されます。"),
     )
 

@@ -54,14 +54,19 @@ PROGRAMS = (
     columns.badge("状態", "presence", PRESENCE, width=96),
     columns.text("サーバー", "host", width=150),
     columns.percent("CPU", lambda row: round(row["cpu_percent"]), width=64),
-    columns.text("メモリ", lambda row: size_text(row["memory_bytes"]), width=88),
+    columns.text("メモリ", lambda row: size_text(row["memory_bytes"]), width=88, sort_value="memory_bytes"),
     columns.ago("起動", "started_at"),
     columns.ago("最終報告", "seen_at"),
 )
 JOBS = (
     columns.text("定期処理", "title", width=220),
     columns.badge("状態", "running", RUNNING, width=88),
-    columns.text("間隔", lambda row: times.duration(timedelta(seconds=row["every_seconds"])), width=76),
+    columns.text(
+        "間隔",
+        lambda row: times.duration(timedelta(seconds=row["every_seconds"])),
+        width=76,
+        sort_value="every_seconds",
+    ),
     columns.ago("最終実行", "last_at", missing="–"),
 )
 

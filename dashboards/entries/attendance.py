@@ -104,6 +104,7 @@ def show_list(chosen: filters.Filters) -> None:
         COLUMNS,
         actions=({"編集": attendance_drawer.edit} if may_update else {}) | {"送り迎え履歴": attendance_drawer.drawer},
         bulk={"出欠を入力する": attendance_drawer.enter_all} if may_update else None,
+        conditions=chosen.query | {"day": sheet["day"]},
     )
 
 

@@ -137,6 +137,7 @@ def archives() -> None:
         ),
         query=_nursery_query(),
         actions={"CSVを開く": _open_archive},
+        id_field="file_id",
         empty=tables.Empty(
             "保管ファイルはまだありません", "1年を過ぎた入退ログは、月ごとのCSVになってここに並びます。"
         ),

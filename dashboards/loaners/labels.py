@@ -69,6 +69,7 @@ def print_box(query: dict[str, Any], total: int) -> None:
 def choose(devices: Sequence[DeviceItem]) -> None:
     """Adds devices to those that get a label, before their field is drawn the next time."""
     st.session_state[f"{KEY}.added"] = [device["number"] for device in devices]
+    tables.clear_selection()
     st.rerun()
 
 

@@ -139,6 +139,7 @@ def show_list(chosen: filters.Filters) -> None:
         sorts=SORTS,
         filters=chosen,
         actions={"詳細": drawer},
+        id_field="device_id",
         export=Export(f"{DOWNLOAD}{PATH}.csv", f"{DOWNLOAD}{PATH}.xlsx"),
         empty=tables.Empty(
             "貸出中の機器はありません", "ステータス登録で「1.貸出中」を登録すると、返却予定日の早い順に並びます。"

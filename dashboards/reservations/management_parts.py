@@ -28,7 +28,7 @@ SHOP_COLUMNS = (
 SERVICE_COLUMNS = (
     columns.text("サービス", "name", width=148),
     columns.number("予約件数", "requested"),
-    columns.text("割合", "part", width=68, alignment="right"),
+    columns.text("割合", lambda row: f"{row['share']:g}%", width=68, alignment="right", sort_value="share"),
     columns.number("確定", "confirmed", width=68),
     columns.money("売上", "sales"),
 )
@@ -74,7 +74,7 @@ def services(parts: Parts, key: str) -> None:
         top=100,
         notes=[f"{row['requested']:,}件" for row in rows],
     )
-    grid_rows = [{**row, "part": f"{share:g}%"} for row, share in zip(rows, shares, strict=True)]
+    grid_rows = [{**row, "share": share} for row, share in zip(rows, shares, strict=True)]
     tables.grid(f"{key}.services.grid", "サービスタイプ別の予約件数", grid_rows, SERVICE_COLUMNS)
 
 

@@ -51,6 +51,7 @@ OPERATIONS = (
         "完了までの中央値",
         lambda row: "–" if row["median_minutes"] is None else minutes(row["median_minutes"]),
         width=130,
+        sort_value="median_minutes",
     ),
     columns.text("見積もり", lambda row: row["estimate"] or "–", width=90),
 )

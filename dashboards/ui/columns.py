@@ -19,7 +19,8 @@ AGO_WIDTH, STAMP_WIDTH = 158, 164
 @dataclass(frozen=True)
 class Column:
     """`cell`: the value for a row. `width`: in pixels where there is room; narrow pages shrink all columns. `sort`: the
-    service's sort key, used when the user presses the title. `hint`: shown at the pointer."""
+    service's sort key, used when the user presses the title. `hint`: shown at the pointer. `sort_value`: what the
+    browser sorts by in a `tables.grid`, where the cell's words have another order; None comes last."""
 
     title: str
     cell: Callable[[Any], Cell]
@@ -29,6 +30,7 @@ class Column:
     help: str = ""
     sort: str = ""
     hint: Callable[[Any], str] | None = None
+    sort_value: Callable[[Any], float | None] | None = None
 
 
 def text(
@@ -39,6 +41,7 @@ def text(
     alignment: Literal["left", "right"] = "left",
     sort: str = "",
     hint: Callable[[Any], str] | None = None,
+    sort_value: str | Callable[[Any], float | None] | None = None,
 ) -> Column:
     """`alignment` is for numbers in a format of their own."""
     value = _value(field)
@@ -47,7 +50,15 @@ def text(
         found = value(row)
         return None if found is None else str(found)
 
-    return Column(title, cell, width=width, right=alignment == "right", sort=sort, hint=hint)
+    return Column(
+        title,
+        cell,
+        width=width,
+        right=alignment == "right",
+        sort=sort,
+        hint=hint,
+        sort_value=None if sort_value is None else _value(sort_value),
+    )
 
 
 def badge(
@@ -68,7 +79,7 @@ def badges(
     title: str, field: Callable[[Any], Sequence[str]], kinds: Mapping[str, Status], *, width: int = 124
 ) -> Column:
     """Any number of statuses, each as in `badge`."""
-    return Column(title, lambda row: [_label(kinds[code]) for code in field(row)], "badge", width)
+    return Column(title, lambda row: [_label(kinds.get(code, UNKNOWN)) for code in field(row)], "badge", width)
 
 
 def number(title: str, field: str | Callable[[Any], Any], *, width: int = 84, help: str = "", sort: str = "") -> Column:
@@ -93,7 +104,7 @@ def ago(title: str, field: str, *, missing: str = "–", sort: str = "") -> Colu
         at = times.parse(row[field])
         return f"{times.ago_rounded(at)}（{times.short(at)}）"
 
-    return Column(title, cell, width=AGO_WIDTH, sort=sort)
+    return Column(title, cell, width=AGO_WIDTH, sort=sort, sort_value=_moment(field))
 
 
 def stamp(title: str, field: str, *, missing: str = "–", sort: str = "") -> Column:
@@ -102,7 +113,7 @@ def stamp(title: str, field: str, *, missing: str = "–", sort: str = "") -> Co
     def cell(row: Row) -> str:
         return times.stamp(row[field]) or missing
 
-    return Column(title, cell, width=STAMP_WIDTH, sort=sort)
+    return Column(title, cell, width=STAMP_WIDTH, sort=sort, sort_value=_moment(field))
 
 
 def trend(
@@ -124,7 +135,11 @@ def trend(
         arrow, color = ("↑", up) if change > 0 else ("↓", down) if change < 0 else ("→", "gray")
         return [(f"{arrow} {figures.amount(change)}{unit}", color)]
 
-    return Column(title, cell, "badge", width)
+    return Column(title, cell, "badge", width, sort_value=value)
+
+
+def _moment(field: str) -> Callable[[Row], float | None]:
+    return lambda row: times.parse(row[field]).timestamp() if row[field] else None
 
 
 def _label(status: Status) -> tuple[str, str]:

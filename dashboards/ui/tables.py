@@ -28,6 +28,8 @@ BulkActions = Mapping[str, Callable[[list[Any]], None]]
 ALT = "一覧"
 # The user's preference: the titles of the columns that she does not want to see, by the list's key.
 HIDDEN_COLUMNS = "lists.hidden"
+# How often chosen rows were acted upon in this session.
+_CLEARED = "lists.cleared"
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class RowActions:
     chosen: BulkActions
     row_opens: bool = True
     address: Callable[[Any], str] | None = None
+    id_field: str = "id"
 
 
 @dataclass
@@ -87,6 +90,7 @@ def table(
     row_opens: bool = True,
     address: Callable[[Any], str] | None = None,
     bulk: BulkActions | None = None,
+    id_field: str = "id",
     export: Export | None = None,
     empty: Empty | None = None,
     headline: bool = False,
@@ -105,6 +109,7 @@ def table(
         row_opens: a click anywhere on the row is its first action. Not for what ends or removes something.
         address: of the row's page, where its first action opens one: the row's first cell is a link to it.
         bulk: label → what to do with the rows that the user has chosen.
+        id_field: the field that identifies a row, for its actions.
         export: how to export the list; it gets the query and the order.
         empty: the message when there are no rows and no filters.
         title: of the table; the main list of a page has none.
@@ -114,7 +119,7 @@ def table(
     Returns what is shown, or None when there is nothing and the reason is on the screen.
     """
     conditions = dict(query or {}) | (filters.query if filters else {})
-    row_actions = RowActions(actions or {}, bulk or {}, row_opens, address)
+    row_actions = RowActions(actions or {}, bulk or {}, row_opens, address, id_field)
     _run_action(key, row_actions)
     if sorts:
         bound.apply_values(sort_name)
@@ -167,7 +172,7 @@ def table(
     if draw:
         draw(items)
     else:
-        _draw(key, title, items, columns, sorts, sort_name, row_actions)
+        _draw(key, title, items, columns, sorts, sort_name, row_actions, conditions)
     _pager(key, pages, max(pages.number, ceil(total / rows)))
     return reading
 
@@ -224,6 +229,7 @@ def _draw(
     sorts: Mapping[str, str] | None,
     sort_name: str,
     actions: RowActions,
+    conditions: Mapping[str, Any],
 ) -> None:
     chosen = _order(sorts, sort_name).get("sort", "")
     titles = [_title(column, sort=bool(sorts and _orders(column, sorts)), chosen=chosen) for column in columns]
@@ -233,6 +239,7 @@ def _draw(
         items,
         columns,
         actions,
+        conditions,
         on_sort_change=lambda: _title_pressed(key, columns, sorts or {}, sort_name),
     )
 
@@ -247,13 +254,21 @@ def grid(
     actions: Actions | None = None,
     address: Callable[[Any], str] | None = None,
     bulk: BulkActions | None = None,
+    conditions: Mapping[str, Any] | None = None,
 ) -> None:
     """Rows without paging, in the style of `table`; a press on a title sorts them in the browser. `height`: of all
-    rows, or of at most ten with scrolling (auto). The actions are those of `table`."""
+    rows, or of at most ten with scrolling (auto). The actions are those of `table`. `conditions`: of the rows; when
+    they change, none is chosen any more."""
     row_actions = RowActions(actions or {}, bulk or {}, address=address)
     _run_action(key, row_actions)
     titles = [_title(column) for column in columns]
-    _list(key, {"alt": alt, "columns": titles, "local": True, "scrolls": height == "auto"}, items, columns, row_actions)
+    data = {"alt": alt, "columns": titles, "local": True, "scrolls": height == "auto"}
+    _list(key, data, items, columns, row_actions, conditions or {})
+
+
+def clear_selection() -> None:
+    """The chosen rows were acted upon: when their list is drawn again, none is chosen."""
+    st.session_state[_CLEARED] = st.session_state.get(_CLEARED, 0) + 1
 
 
 def _shown(cell: Any) -> Any:
@@ -266,11 +281,12 @@ def _list(
     items: Sequence[Row],
     columns: Sequence[Column],
     actions: RowActions,
+    conditions: Mapping[str, Any],
     **callbacks: Callable[[], None],
 ) -> None:
     by_id: dict[str, Any] = {}
     for index, item in enumerate(items):
-        row_id = _row_id(item, index)
+        row_id = _row_id(key, item, index, actions)
         by_id[row_id if row_id not in by_id else f"{row_id}.{index}"] = item
     st.session_state[f"{key}.rows"] = by_id
     defaults = {
@@ -280,13 +296,15 @@ def _list(
                 "id": row_id,
                 "href": actions.address(item) if actions.address else None,
                 "cells": [_shown(column.cell(item)) for column in columns],
-                "hints": {column.title: column.hint(item) for column in columns if column.hint},
+                "hints": {column.title: visible(column.hint(item)) for column in columns if column.hint},
+                "sort_values": _sort_values(item, columns) if data.get("local") else {},
             }
             for row_id, item in by_id.items()
         ],
         "actions": [*actions.each],
         "opens": actions.row_opens and bool(actions.each),
         "bulk": [*actions.chosen],
+        "selection": f"{conditions} {st.session_state.get(_CLEARED, 0)}",
         "local": False,
         "scrolls": False,
     }
@@ -314,9 +332,18 @@ def _title(column: Column, *, sort: bool = False, chosen: str = "") -> dict[str,
     }
 
 
-def _row_id(item: Row, index: int) -> str:
-    """Rows of the service have an id; where a row is a figure and no record, its place in the list."""
-    return str(item.get("id", index))
+def _row_id(key: str, item: Row, index: int, actions: RowActions) -> str:
+    """Where rows are figures and no records, their place in the list: nothing can be done with them."""
+    row_id = item.get(actions.id_field)
+    if row_id is None and (actions.each or actions.chosen):
+        raise ValueError(
+            f"{key}: its actions need rows that have {actions.id_field!r}; name the row's id as `id_field`."
+        )
+    return str(index if row_id is None else row_id)
+
+
+def _sort_values(item: Row, columns: Sequence[Column]) -> dict[str, float | None]:
+    return {column.title: column.sort_value(item) for column in columns if column.sort_value}
 
 
 def _orders(column: Column, sorts: Mapping[str, str]) -> list[str]:

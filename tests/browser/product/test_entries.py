@@ -68,7 +68,7 @@ def test_hovering_over_the_times_shows_the_days_history_and_a_click_all_of_it(op
     assert f"{time_text} {'入（登園）' if row['入/出'] == '入' else '出（降園）'}" in hint
 
     line.get_by_label("ほかの操作").click()
-    page.get_by_role("menuitem", name="送り迎え履歴").click()
+    page.get_by_role("button", name="送り迎え履歴").click()
     drawer = page.get_by_role("dialog")
     expect(drawer.get_by_text(time_text)).to_be_visible()
     drawer.get_by_role("link", name="詳細レポート").click()
