@@ -139,6 +139,23 @@ def test_a_row_opens_its_drawer_which_stays_while_the_list_refreshes(gallery: Ca
     expect(drawer.get_by_label("メモ")).to_have_value("途中まで")
 
 
+def test_after_an_action_on_several_rows_none_is_chosen(gallery: Callable[[str], Page]) -> None:
+    page = gallery("表")
+    for number in range(3):
+        row(page, number).get_by_role("checkbox").check()
+    chosen = shown_list(page).get_by_text("3件を選択中")
+    expect(chosen).to_be_visible()
+    shown_list(page).get_by_role("region").get_by_role("button", name="再起動する").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("端末3台を再起動しますか？")
+    dialog.get_by_role("button", name="再起動する").click()
+    expect(dialog).to_contain_text("3件のうち1件はできませんでした。ほかの2件は終わりました。")
+    dialog.get_by_role("button", name="閉じる", exact=True).last.click()
+
+    expect(chosen).not_to_be_visible()
+    expect(row(page).get_by_role("checkbox")).not_to_be_checked()
+
+
 def test_a_dangerous_action_asks_for_its_reason_first(gallery: Callable[[str], Page]) -> None:
     page = gallery("確認と競合")
     page.get_by_role("button", name="端末を削除する").click()
