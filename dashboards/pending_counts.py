@@ -42,7 +42,7 @@ def _fetch(previous: PendingCounts) -> PendingCounts:
     """What the service cannot count now stays as it was."""
     due, pages = previous.due, previous.pages
     try:
-        answer: MenuCounts = live.fetch_answer("/api/home/counts")
+        answer: MenuCounts = live.fetch_answer("/api/me/counts")
     except ApiProblem:
         pass
     else:

@@ -51,7 +51,7 @@ def test_a_viewer_reads_a_refusal_and_no_data_is_fetched(screen: Screen, network
 
     assert titles(page) == ["この画面を表示する権限がありません"]
     assert "管理者に権限の追加を依頼してください。" in page.main.markdown[0].value
-    assert {*network.calls} == {"GET /api/auth/me", "GET /api/home/counts", "GET /api/me/preferences"}
+    assert {*network.calls} == {"GET /api/auth/me", "GET /api/me/counts", "GET /api/me/preferences"}
     assert links(page) == ["ホーム", "レポート"]
     assert not page.exception
 

@@ -42,6 +42,7 @@ OPEN_ROUTES = {
     "/api/health/live",
     "/api/health/ready",
     "/api/home",  # the user's own areas; each entry names its permission
+    "/api/me/counts",  # the same, counted
     "/metrics",  # closed by the reverse proxy
     "/api/core/backups",  # the watchdog's token, which the daily backup has too
     "/api/core/probes",  # the watchdog's token is the key

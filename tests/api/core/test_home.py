@@ -46,7 +46,7 @@ def read(client: TestClient) -> dict[str, Any]:
 
 
 def counts(client: TestClient) -> dict[str, Any]:
-    answer = client.get("/api/home/counts")
+    answer = client.get("/api/me/counts")
     assert answer.status_code == 200, answer.text
     body: dict[str, Any] = answer.json()
     return body
@@ -57,7 +57,7 @@ def due(client: TestClient) -> list[tuple[str, str]]:
 
 
 def test_nobody_reads_it_without_signing_in(client: TestClient) -> None:
-    assert client.get("/api/home").status_code == client.get("/api/home/counts").status_code == 401
+    assert client.get("/api/home").status_code == client.get("/api/me/counts").status_code == 401
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ def test_each_step_of_everybodys_home_is_on_a_page_that_they_may_open(walkers: l
     for walker in walkers:
         home = walker.call("GET", "/api/home").json()
         assert home["failed"] == [], walker.login_id
-        assert walker.call("GET", "/api/home/counts").json()["due"] == home["due_total"], walker.login_id
+        assert walker.call("GET", "/api/me/counts").json()["due"] == home["due_total"], walker.login_id
         due += len(home["due"])
         for item in (*home["due"], *home["states"], *home["weeks"]):
             address = urlsplit(item["address"])

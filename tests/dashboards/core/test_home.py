@@ -89,7 +89,7 @@ def test_one_call_answers_the_whole_page(db: Session, screen: Screen, network: N
 
     page.run()
 
-    menu_calls = {"GET /api/auth/me", "GET /api/home/counts", "GET /api/me/preferences"}
+    menu_calls = {"GET /api/auth/me", "GET /api/me/counts", "GET /api/me/preferences"}
     assert {*network.calls} - menu_calls == {"GET /api/home"}
 
 

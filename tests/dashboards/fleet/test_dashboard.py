@@ -90,7 +90,7 @@ def test_the_first_line_and_the_figures_say_how_many_alerts_wait_since_when_and_
         "GET /api/fleet/incidents",
         "GET /api/fleet/summary",
         "GET /api/fleet/terminals",
-        "GET /api/home/counts",  # for the numbers in the menu
+        "GET /api/me/counts",  # for the numbers in the menu
         "GET /api/me/preferences",
     ]
 

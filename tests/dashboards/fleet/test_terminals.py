@@ -49,7 +49,7 @@ def test_the_first_line_says_how_many_there_are_and_who_needs_help(terminals: Ap
         "GET /api/fleet/summary",
         "GET /api/fleet/terminals",
         "GET /api/fleet/terminals/choices",
-        "GET /api/home/counts",  # for the numbers in the menu
+        "GET /api/me/counts",  # for the numbers in the menu
         "GET /api/me/preferences",
     ]
 
