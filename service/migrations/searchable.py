@@ -77,12 +77,16 @@ class Searchable:
         """)
 
     def remove_wrong_terms(self) -> None:
-        """The terms that no row has. The session has to see the area."""
+        """Those that no row has. `MATERIALIZED`: the terms of a row are computed once, not for each of its terms. The
+        session has to see the area."""
         op.execute(f"""
+            WITH terms AS MATERIALIZED (
+                SELECT r.{self.subject} AS subject_id, t.place, t.term
+                FROM {self.table} r, search_terms_of({self._given}) t
+            )
             DELETE FROM search_terms s WHERE s.area = {_quoted(self.area)} AND s.kind = {_quoted(self.kind)}
                 AND NOT EXISTS (
-                    SELECT FROM {self.table} r, search_terms_of({self._given}) t
-                    WHERE r.{self.subject} = s.subject_id AND t.place = s.place AND t.term = s.term
+                    SELECT FROM terms t WHERE t.subject_id = s.subject_id AND t.place = s.place AND t.term = s.term
                 )
         """)
 
