@@ -39,11 +39,8 @@ class Draft:
 
 
 def section() -> None:
-    services = choices.services()
+    services = choices.required_services(KEY, "順番を決められます")
     if not services:
-        feedback.empty(
-            "まだサービスが登録されていません", "「サービス・料金」でサービスを登録すると、順番を決められます。"
-        )
         return
     service_id = choices.service(services)
     path = f"{choices.SERVICES}/{service_id}/shops"

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import streamlit as st
 
 from dashboards import session
-from dashboards.client import PAGE_TIMEOUT_SECONDS
+from dashboards.client import PAGE_TIMEOUT_SECONDS, ApiProblem
 from dashboards.contract.reservations import PlanSummary, ServiceItem
 from dashboards.session import has_permission
-from dashboards.ui import bound
+from dashboards.ui import bound, feedback
 from dashboards.ui.cache import fetch_all, load_cached
 
 SERVICES = "/api/reservations/services"
@@ -20,7 +20,24 @@ def services() -> dict[int, str]:
     """The services in use: id → name, in their order."""
     if not has_permission("reservations:service:read"):
         return {}
-    return load_cached("reservations.services", lambda: {row["id"]: row["name"] for row in fetch_all(SERVICES)})
+    return load_cached("reservations.services", _load_services)
+
+
+def required_services(key: str, purpose: str) -> dict[int, str]:
+    """For a page that shows one of them. Without any the page says so, or that they could not be loaded. `purpose`:
+    what can be done when there is one."""
+    try:
+        options = load_cached("reservations.services", _load_services, is_required=True)
+    except ApiProblem as problem:
+        feedback.failed(problem, key=f"{key}.services")
+        return {}
+    if not options:
+        feedback.empty("まだサービスが登録されていません", f"「サービス・料金」でサービスを登録すると、{purpose}。")
+    return options
+
+
+def _load_services() -> dict[int, str]:
+    return {row["id"]: row["name"] for row in fetch_all(SERVICES)}
 
 
 def service(options: Mapping[int, str]) -> int:

@@ -40,9 +40,8 @@ class Trial:
 
 def page() -> None:
     heading.page("順序シミュレーション")
-    services = choices.services()
+    services = choices.required_services(KEY, "順番を試せます")
     if not services:
-        feedback.empty("まだサービスが登録されていません", "「サービス・料金」でサービスを登録すると、順番を試せます。")
         return
     with st.container(horizontal=True):
         service_id = choices.service(services)

@@ -25,10 +25,11 @@ Value = TypeVar("Value")
 _options: ByToken[dict[str, tuple[float, dict[Any, Any]]]] = ByToken(MAX_SESSIONS)
 
 
-def load_cached(name: str, ask: Callable[[], dict[Key, Value]]) -> dict[Key, Value]:
+def load_cached(name: str, ask: Callable[[], dict[Key, Value]], *, is_required: bool = False) -> dict[Key, Value]:
     """Asks again after the user has written something, so that a new record can be chosen at once. While the service is
     away, the last answer stays. {} when the service refuses: the page's own block shows the error, and without names
-    there is nothing to choose. `name` is unique in all pages."""
+    there is nothing to choose; with `is_required` it raises the ApiProblem, for a page that would take no answer for
+    nothing. `name` is unique in all pages."""
     token = session.token() or ""
     options = _options.get(token) or {}
     cached_at, cached = options.get(name, (-math.inf, {}))
@@ -39,6 +40,8 @@ def load_cached(name: str, ask: Callable[[], dict[Key, Value]]) -> dict[Key, Val
     try:
         answer = ask()
     except ApiProblem as problem:
+        if is_required and not cached:
+            raise
         return dict(cached) if problem.temporary else {}
     _options.put(token, {**(_options.get(token) or {}), name: (now, answer)})
     return dict(answer)

@@ -18,7 +18,7 @@ from service.demo import people, reservations
 from service.reservations.models import Service
 from service.reservations.shops import queries as shops
 from tests.api.reservations import scene
-from tests.dashboards.conftest import open_address
+from tests.dashboards.conftest import Network, open_address
 from tests.dashboards.pages import Screen, press, texts
 
 KEY = "reservations.simulation"
@@ -79,6 +79,16 @@ def test_without_calls_the_page_says_so(screen: Screen, db: Session) -> None:
 def test_without_services_the_page_says_where_to_begin(screen: Screen, db: Session) -> None:
     db.execute(update(Service).values(archived_at=func.now()))
     assert "まだサービスが登録されていません" in texts(open_simulation(screen))
+
+
+def test_services_that_cannot_be_loaded_are_not_said_to_be_none(screen: Screen, network: Network) -> None:
+    page = open_address(screen("olivia", reservations="operator"), "account")
+    network.cut()
+
+    for address in ("shop-order-simulation", "shops"):
+        shown = texts(open_address(page, address, part="電話をかける順番"))
+        assert "登録されていません" not in shown
+    assert "サービスに接続できません。" in page.error[0].value
 
 
 @pytest.mark.parametrize(
