@@ -1,14 +1,17 @@
 // 探す: a button that opens a dialog with one field; what is typed is searched after a short pause, or on Enter. Arrows
-// move, Enter opens, Escape closes. Ctrl-K opens it from anywhere, and so does / where nobody is writing.
+// move, Enter opens, Escape closes. Ctrl-K opens it from anywhere, and so does / where nobody is writing
+// and no scanner types: its codes may be addresses.
 //
-// data: {answer: {text, groups: [{title, hits: [{title, detail, address, badge: {label, color} | null}], more}], note,
-// failed}, start: the same for an empty field}. Each hit is a link, too, for a tab of its own.
+// data: {answer: {text, groups: [{title, hits: [{title, detail, address, badge: {label, color} | null}], more: the address
+// of the rest, rest: a sentence where there is none}], note, failed}, start: the same for an empty field}. Each hit is a link, too, for a tab of its own.
 // state "query": {text, at}; trigger "opened": an address.
 import { element } from "./zoom.js";
 
 const DELAY_MS = 250;
 const CLOSE_MENU = "[data-testid=stSidebarCollapseButton] button";
 const INPUTS = "input, textarea, select, [contenteditable]";
+// A dialog, or the field of scanner.js (dashboards/ui/scanning.py).
+const BUSY = "[role=dialog], [class*='st-key-'][class*='-scanner']";
 // By the root, which outlives the data.
 const instances = new WeakMap();
 let count = 0;
@@ -86,6 +89,7 @@ function create(root) {
       const more = group.more && { title: `${group.title}をもっと見る`, detail: "", address: group.more, isMore: true };
       const hits = more ? [...group.hits, more] : group.hits;
       box.append(title, ...hits.map((hit) => link(hit, `${id}-${(number += 1)}`, words)));
+      if (group.rest) box.append(element("div", "rest", group.rest));
       return box;
     });
     found.replaceChildren(...groupNodes);
@@ -140,9 +144,10 @@ function create(root) {
   }
   function handleShortcut(event) {
     const isSlash = event.key === "/" && !event.ctrlKey && !event.metaKey && !event.altKey;
-    const isCtrlK = event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey;
+    // A browser that fills in a field sends events without a key.
+    const isCtrlK = event.key?.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey;
     const isTyping = event.composedPath()[0]?.matches?.(INPUTS);
-    if (event.isComposing || !(isCtrlK || (isSlash && !isTyping))) return;
+    if (event.isComposing || !(isCtrlK || (isSlash && !isTyping && !document.querySelector(BUSY)))) return;
     event.preventDefault();
     event.stopPropagation();
     open();

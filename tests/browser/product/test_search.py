@@ -58,3 +58,28 @@ def test_arrows_move_through_the_hits_and_nothing_found_is_said(page: Page, stac
     field.fill("どこにもないことば")
     expect(page.get_by_text("「どこにもないことば」に当てはまるものは見つかりませんでした。")).to_be_visible()
     expect(page.get_by_role("option")).to_have_count(0)
+
+
+def test_a_slash_opens_nothing_over_a_dialog_or_beside_a_scanners_field(page: Page, stack: Stack) -> None:
+    open_dashboard(page, stack)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    field = page.get_by_role("combobox", name="探すことば")
+    # As a browser that fills in a field.
+    page.evaluate("document.dispatchEvent(new Event('keydown'))")
+    page.goto(f"{stack.dashboards}/stocktakes")
+    expect(page.locator("input[role=combobox][aria-controls]")).to_be_attached()
+
+    page.get_by_role("button", name="棚卸を始める").click()
+    page.get_by_role("dialog").get_by_text("棚卸を始める").click()
+    page.keyboard.press("/")
+    expect(field).to_be_hidden()
+    page.get_by_role("dialog").get_by_role("combobox").click()
+    page.get_by_role("option", name="大阪").click()
+    page.get_by_role("dialog").get_by_role("button", name="始める", exact=True).click()
+    expect(page.get_by_placeholder("QRコードをスキャン、または拠点管理番号を入力")).to_be_focused()
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("/")
+
+    expect(field).to_be_hidden()
+    assert errors == []

@@ -168,4 +168,9 @@ def test_no_page_makes_a_link_of_what_somebody_typed(
             wait_until_rendered(page)
             found[f"{path}, first row"] = page.evaluate(FOREIGN, stack.service)
 
+    page.keyboard.press("Control+k")
+    page.get_by_role("combobox", name="探すことば").fill("evil")
+    expect(page.get_by_role("option").filter(has_text="evil.example").nth(3)).to_be_visible()
+    found["探す"] = page.evaluate(FOREIGN, stack.service)
+
     assert {path: links for path, links in found.items() if links} == {}
