@@ -18,7 +18,7 @@ from dashboards.gallery import PARTS
 from dashboards.gallery.written import TYPED
 from dashboards.ui.text import addresses, visible
 from tests.browser.lists import open_row, row, shown_list
-from tests.chromium import wait_until_rendered
+from tests.chromium import PHONE, wait_until_rendered
 from tests.processes import free_port, running_command
 
 # Names, formats and numbers of the samples; everything else is Japanese.
@@ -124,6 +124,18 @@ def test_a_list_is_paged_sorted_by_a_click_and_survives_f5(gallery: Callable[[st
     page.get_by_role("button", name="条件をクリア").click()
     expect(page.get_by_text("全2,034台")).to_be_visible()
     expect(page).not_to_have_url(re.compile("q="))
+
+
+def test_on_a_phone_the_conditions_can_be_cleared_while_they_are_folded(gallery: Callable[[str], Page]) -> None:
+    page = gallery("表")
+    page.set_viewport_size(PHONE)
+
+    page.get_by_label("キーワード").fill("見つからない")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("該当 0台")).to_be_visible()
+    page.get_by_role("button", name="条件をクリア").click()
+
+    expect(page.get_by_text("全2,034台")).to_be_visible()
 
 
 def test_a_row_opens_its_drawer_which_stays_while_the_list_refreshes(gallery: Callable[[str], Page]) -> None:
@@ -315,7 +327,7 @@ def remaining_english(page: Page) -> list[str]:
 def test_forms_and_files_fit_a_phone(gallery: Callable[[str], Page]) -> None:
     for part in ("フォーム", "ファイル"):
         page = gallery(part)
-        page.set_viewport_size({"width": 390, "height": 844})
+        page.set_viewport_size(PHONE)
         page.reload()
         expect(page.locator("[class*='st-key-gallery-']").first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, part

@@ -31,9 +31,13 @@ OUTSIDE = """() => {
         const { left, right } = part.getBoundingClientRect();
         return left < -1 || right > innerWidth + 1;
     }).map((part) => part.textContent);
+    const wide = [...document.querySelectorAll(".genba-numbers")].filter((table) => {
+        const room = table.closest("[data-testid=stColumn], [data-testid=stMain]").getBoundingClientRect();
+        return table.getBoundingClientRect().right > room.right + 1;
+    });
     const small = parts.filter((part) => part.matches(".cards .first") && part.offsetHeight < 44);
     return {
-        lists: lists.length, outside, small: small.length,
+        lists: lists.length, outside, small: small.length, wide: wide.length,
         sideways: document.querySelector("[data-testid=stMain]").scrollWidth - innerWidth,
     };
 }"""
@@ -57,6 +61,7 @@ def test_every_list_fits_every_screen_and_a_tap_opens_its_row(visitor: Page, sta
             assert shown["outside"] == [], (path, device)
             assert shown["sideways"] <= 0, (path, device)
             assert shown["small"] == 0, (path, device)
+            assert shown["wide"] == 0, (path, device)
             if shown["lists"] and row(visitor).is_visible() and "opens" in (row(visitor).get_attribute("class") or ""):
                 _tap_opens(visitor, path)
 
