@@ -57,7 +57,10 @@ def area_sentence(state: AreaState, areas: dict[str, str]) -> None:
 
 def week_figures(week: AreaWeek, areas: dict[str, str], *, faded: bool) -> None:
     since, until = (times.day(date.fromisoformat(week[name])) for name in ("since", "until"))
-    st.subheader(f"{areas[week['area']]}の{week['title']}", anchor=False)
+    entry = page_at(week["address"])
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(f"{areas[week['area']]}の{week['title']}", anchor=False, width="content")
+        st.page_link(entry.file, label=f"{entry.title}を開く", width="content")
     figures.row([week_figure(figure) for figure in week["figures"]], faded=faded)
     st.markdown(small(f"{since}から{until}までの7日間の数字です。グラフは、その前の7日間を含む14日間の推移です。"))
 

@@ -174,6 +174,7 @@ def test_a_viewer_of_the_fleet_reads_figures_and_the_state_of_the_reports(screen
 
     assert headings(page) == ["端末管理"]
     assert {metric.label for metric in page.metric} == {"時間稼働率", "障害"}
+    assert "レポートを開く" in [link.label for link in page.main.page_link]
     assert "月次報告書" in texts(page)
 
 
