@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from urllib.parse import urlsplit
 
 from dashboards.pages import Entry
 from dashboards.session import User
@@ -25,6 +26,6 @@ def page_for_subject(area: str, subject: str | None) -> Entry | None:
     return next((entry for entry in MENU if entry.area == area and subject in entry.subjects), None)
 
 
-def page_at(path: str) -> Entry:
-    """The page with this path, without its query."""
-    return next(entry for entry in MENU if entry.url_path == path.strip("/"))
+def page_at(address: str) -> Entry:
+    """The page with this address, whatever its query."""
+    return next(entry for entry in MENU if entry.url_path == urlsplit(address).path.strip("/"))

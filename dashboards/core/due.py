@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import streamlit as st
 
 from dashboards.contract.core import WHOSE, DueItem, Home
 from dashboards.menu import page_at
-from dashboards.ui import columns, live, tables, times
+from dashboards.ui import bound, columns, live, tables, times
 from dashboards.ui.status import Status
 
 # The block with the page's one answer, and that of the list.
@@ -90,5 +89,4 @@ def _owner(item: DueItem) -> str:
 
 
 def _open(item: DueItem) -> None:
-    address = urlsplit(item["address"])
-    st.switch_page(page_at(address.path).file, query_params=dict(parse_qsl(address.query)))
+    bound.switch_page(page_at(item["address"]).file, item["address"])

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Any, TypedDict
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 import streamlit as st
 
@@ -22,10 +22,12 @@ from dashboards.pages import Entry
 from dashboards.ui import bound, recent
 from dashboards.ui.components import component
 from dashboards.ui.status import Status
+from dashboards.ui.text import visible
 
 KEY, _ANSWER = "search", "search.answer"
 MAX_PAGES, MAX_RECENT = 5, 8
 HINT = "番号・名前・ふりがな・電話番号で探せます。番号は、全角でも、ハイフンがなくてもかまいません。"
+OTHERS = "ほかにもあります。ことばを足すと、絞り込めます。"
 PAGE_WORDS = {
     "account": "パスワード ログイン セッション 自分",
     "imports": "インポート CSV Excel ファイル",
@@ -97,9 +99,7 @@ def _ignore() -> None:
 
 def _open(address: str, entries: Mapping[str, Entry]) -> None:
     if entry := _entry(address, entries):
-        parameters = dict(parse_qsl(urlsplit(address).query))
-        bound.release(parameters)
-        st.switch_page(entry.file, query_params=parameters)
+        bound.switch_page(entry.file, address)
 
 
 def _entry(address: str, entries: Mapping[str, Entry]) -> Entry | None:
@@ -144,7 +144,7 @@ def _find(text: str, entries: Iterable[Entry]) -> _Results:
 
 
 def _nothing(text: str) -> str:
-    sentence = f"「{text}」に当てはまるものは見つかりませんでした。"
+    sentence = f"「{visible(text)}」に当てはまるものは見つかりませんでした。"
     return sentence + (HINT if len(text) > 1 else "名前は2文字以上で入力してください。")
 
 
@@ -152,15 +152,16 @@ def _group(group: SearchGroup) -> dict[str, Any]:
     area, _, kind = group["key"].partition(".")
     states: Mapping[str, Status] = _AREAS[area].STATES.get(kind, {})
     hits = [_hit(hit["title"], hit["detail"], hit["address"], _badge(hit, states)) for hit in group["hits"]]
-    return _titled(group["title"], hits, group["more"])
+    rest = OTHERS if group["has_more"] and not group["more"] else ""
+    return _titled(group["title"], hits, group["more"], rest)
 
 
-def _titled(title: str, hits: list[dict[str, Any]], more: str | None = None) -> dict[str, Any]:
-    return {"title": title, "hits": hits, "more": more}
+def _titled(title: str, hits: list[dict[str, Any]], more: str | None = None, rest: str = "") -> dict[str, Any]:
+    return {"title": title, "hits": hits, "more": more, "rest": rest}
 
 
 def _hit(title: str, detail: str, address: str, badge: dict[str, str] | None = None) -> dict[str, Any]:
-    return {"title": title, "detail": detail, "address": address, "badge": badge}
+    return {"title": visible(title), "detail": visible(detail), "address": address, "badge": badge}
 
 
 def _badge(hit: SearchHit, states: Mapping[str, Status]) -> dict[str, str] | None:

@@ -11,7 +11,7 @@ from dashboards import session
 from dashboards.client import PAGE_TIMEOUT_SECONDS, ApiProblem
 from dashboards.contract.entries import People
 from dashboards.session import has_permission
-from dashboards.ui import columns, feedback, filters, heading
+from dashboards.ui import bound, columns, feedback, filters, heading
 from dashboards.ui.cache import fetch_all, load_cached
 from dashboards.ui.links import link
 
@@ -133,7 +133,7 @@ def nursery_selector() -> None:
             [*options],
             index=None,
             format_func=lambda key: options[key],
-            key=NURSERY,
+            key=bound.shared_key(NURSERY),
             placeholder=options[min(options)],
             bind="query-params",
             label_visibility="collapsed",

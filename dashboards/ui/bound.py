@@ -7,19 +7,25 @@ are stored per page, and restored when the user comes back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import streamlit as st
 from streamlit.runtime.scriptrunner_utils.script_run_context import get_script_run_ctx
 
-_PAGE, _KEYS, _STORED = "bound.page", "bound.keys", "bound.left"
+_PAGE, _KEYS, _SHARED, _STORED = "bound.page", "bound.keys", "bound.shared", "bound.left"
 
 
 def page_key(name: str) -> str:
-    """Registers the key of a widget with `bind="query-params"` whose value belongs to its page. Without it the value
-    goes along to pages with the same key, like the chosen nursery."""
+    """Registers the key of a widget with `bind="query-params"` whose value belongs to its page."""
     st.session_state.setdefault(_KEYS, set()).add(name)
+    return name
+
+
+def shared_key(name: str) -> str:
+    """The same where the value goes along to pages with the same key, like the chosen nursery."""
+    st.session_state.setdefault(_SHARED, set()).add(name)
     return name
 
 
@@ -72,19 +78,22 @@ def choose_part(parts: Sequence[str], label: str = "表示") -> str:
     return chosen
 
 
-def release(names: Iterable[str]) -> None:
-    """Before `st.switch_page` with these query parameters: Streamlit refuses to set one that belongs to a widget, also
-    to one of the page that is left."""
+def switch_page(file: str, address: str) -> None:
+    """Opens the page in this file with the parameters of the address. Streamlit refuses to set one that belongs to a
+    widget, also to one of the page that is left."""
+    parameters = dict(parse_qsl(urlsplit(address).query))
     context = get_script_run_ctx()
     assert context is not None
     with context.session_state.query_params() as query_params:
-        for name in names:
+        for name in parameters:
             if binding := query_params.get_binding_for_param(name):
                 query_params.unbind_widget(binding.widget_id)
+    st.switch_page(file, query_params=parameters)
 
 
 def begin_page(page: str) -> None:
-    """For the frame, before it draws the page at this address."""
+    """For the frame, before it draws the page at this address. An address with parameters is the whole truth: nothing
+    is restored, and nothing goes along."""
     previous = st.session_state.get(_PAGE)
     if previous == page:
         return
@@ -94,7 +103,12 @@ def begin_page(page: str) -> None:
         name: st.session_state.pop(name) for name in st.session_state.pop(_KEYS, ()) if name in st.session_state
     }
     restored = stored_by_page.pop(page, {})
-    if restored and not any(name in st.query_params for name in restored):
+    if st.query_params:
+        for name in st.session_state.get(_SHARED, ()):
+            st.session_state.pop(name, None)
+    elif restored:
         for name, value in restored.items():
             st.session_state[name] = value
+        # Not each of them is drawn again: the part of the page that was left has other filters.
+        st.session_state[_KEYS] = set(restored)
         st.rerun()  # In a run started by the browser's back or forward button, values set here would be ignored.

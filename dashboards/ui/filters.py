@@ -158,8 +158,8 @@ def bar(*main: Field, more: Sequence[Field] = (), prefix: str = "") -> Filters:
     fields = [*main, *more]
     keys = {field.name: f"{prefix}{field.name}" for field in fields}
     for field in fields:
-        if not (isinstance(field, Choice) and field.stays):
-            bound.page_key(keys[field.name])
+        is_shared = isinstance(field, Choice) and field.stays
+        (bound.shared_key if is_shared else bound.page_key)(keys[field.name])
     bound.apply_values(f"{prefix}filters")
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"{prefix or 'page'}.filters"):
         for field in main:

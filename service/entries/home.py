@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from urllib.parse import urlencode
 
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
@@ -11,8 +10,9 @@ from sqlalchemy.orm import Session
 from service.core.access.auth import Actor
 from service.core.home.declared import Due, DueList, DueRows, State, due_rows
 from service.core.problems import NotFound
+from service.core.search.sources import address
 from service.entries.insights import queries as insights
-from service.entries.rules import AREA
+from service.entries.queries import nursery_parameter
 from service.entries.station import queries as stations
 from service.entries.station.schemas import StationItem
 
@@ -42,7 +42,7 @@ def _waiting_children(db: Session, by: Actor, limit: int) -> DueRows:
             child.child_name,
             f"{child.nursery_name}　{child.class_name}".strip(),
             "お迎えを確認する",
-            _address(by, "/in-nursery", child.nursery_name),
+            address("/in-nursery", nursery_parameter(by, child.nursery_name)),
             since=child.since,
             due_at=child.closed_at,
         )
@@ -63,14 +63,9 @@ def _station(row: StationItem, by: Actor) -> Due:
         row.label or f"端末 {row.id}",
         f"{row.nursery_name}　要確認の記録 {row.needs_attention:,}件",
         "記録を確かめる",
-        _address(by, "/nursery", row.nursery_name),
+        address("/nursery", nursery_parameter(by, row.nursery_name)),
         since=row.oldest_queued_at,
     )
-
-
-def _address(by: Actor, path: str, nursery_name: str) -> str:
-    """The page of that nursery; the page has a choice only for who sees several."""
-    return path if by.tenant_in(AREA.name) else f"{path}?{urlencode({'nursery_id': nursery_name})}"
 
 
 HOME = (

@@ -206,6 +206,11 @@ def nursery_scope(by: Actor, nursery_id: int | None = None) -> int | None:
     return nursery_id if own_nursery_id is None else own_nursery_id
 
 
+def nursery_parameter(by: Actor, nursery_name: str) -> dict[str, str]:
+    """For the address of a page of the dashboards: only for who sees several nurseries there is a choice."""
+    return {"nursery_id": nursery_name} if by.tenant_in(AREA.name) is None else {}
+
+
 def page(
     listing: Listing[Item], db: Session, by: Actor, limit: int, cursor: str | None, filters: schemas.ListFilters
 ) -> Page[Item]:

@@ -14,28 +14,32 @@ def _own_nursery(by: Actor) -> Mapping[str, Any]:
     return {"nursery_id": queries.nursery_scope(by)}
 
 
-def _hit(row: Row, text: str, page: str, query: object) -> Hit:
+def _hit(row: Row, text: str, page: str, parameters: Mapping[str, object]) -> Hit:
     shown = SHOW_ARCHIVED if row["archived_at"] else {}
     state = ARCHIVED if row["archived_at"] else None
-    return Hit(row["name"], text, address(page, {"q": query}, shown), state)
+    return Hit(row["name"], text, address(page, parameters, shown), state)
+
+
+def _nursery_of(by: Actor, row: Row) -> Mapping[str, str]:
+    return queries.nursery_parameter(by, row["nursery_name"])
 
 
 def _names(people: list[dict[str, Any]]) -> str:
     return "、".join(person["name"] for person in people)
 
 
-def _parent(_: Actor, row: Row) -> Hit:
+def _parent(by: Actor, row: Row) -> Hit:
     text = detail(f"保護者ID {row['id']}", row["kana"], row["nursery_name"], _names(row["children"]))
-    return _hit(row, text, "/parents", row["id"])
+    return _hit(row, text, "/parents", {"q": row["id"], **_nursery_of(by, row)})
 
 
-def _child(_: Actor, row: Row) -> Hit:
+def _child(by: Actor, row: Row) -> Hit:
     text = detail(row["kana"], row["class_name"], row["nursery_name"], _names(row["parents"]))
-    return _hit(row, text, "/children", row["name"])
+    return _hit(row, text, "/children", {"q": row["name"], **_nursery_of(by, row)})
 
 
 def _nursery(by: Actor, row: Row) -> Hit:
-    hit = _hit(row, row["code"], "/nurseries", row["code"])
+    hit = _hit(row, row["code"], "/nurseries", {"q": row["code"]})
     return hit if "entries:nursery:create" in by.permissions else hit._replace(address="/nursery")
 
 

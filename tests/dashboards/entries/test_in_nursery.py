@@ -9,7 +9,7 @@ from service.entries.models import Nursery
 from tests.dashboards.conftest import Network, open_address
 from tests.dashboards.entries.conftest import Screen
 from tests.dashboards.entries.scene import scan, set_clock
-from tests.dashboards.pages import text_of, texts
+from tests.dashboards.pages import click_row_action, text_of, texts
 
 
 def links(page: AppTest) -> str:
@@ -68,6 +68,23 @@ def test_a_user_of_all_nurseries_chooses_one(
 
     assert "現在、ひまわり保育園の園内にいる園児は1人です。" in text_of(page.success)
     assert f"paper-list.pdf?nursery_id={himawari.id}" in links(page)
+
+
+def test_a_row_of_home_opens_its_nursery_and_not_the_one_chosen_before(
+    db: Session, nursery_screen: Screen, sakura: Nursery, himawari: Nursery
+) -> None:
+    scan(db, himawari, 223456, "Entry", "8:12")
+    set_clock(db, "18:25")
+    page = open_address(nursery_screen("admin"), "in-nursery")
+    page.selectbox(key="nursery_id").select(sakura.id).run()
+    open_address(page, "start")
+
+    click_row_action(page, "core.home.due", "対応する")
+
+    assert page.selectbox(key="nursery_id").value == himawari.id
+    assert "お迎えのない園児が1人います" in text_of(page.error)
+    assert "**松本律**" in texts(page)
+    assert "山田太郎" not in texts(page)
 
 
 def test_without_children_the_page_says_how_to_begin(db: Session, nursery_screen: Screen) -> None:

@@ -231,3 +231,16 @@ def test_a_survey_is_prepared_sent_after_the_number_was_shown_and_its_answers_re
     assert "1人が回答しました。" in texts(page)
     answers = rows(page, -1)
     assert [(row["評価"], row["コメント"]) for row in answers] == [("★★★★☆ やや満足", "早くて助かりました")]
+
+
+def test_what_was_typed_into_one_part_of_a_page_filters_no_other_page(db: Session, screen: Screen) -> None:
+    page = open_enquiries(screen)
+    page.text_input(key="q").input("田中").run()
+    choose_part(page, "サポート品質")
+    open_address(page, "reservations")
+    open_address(page, "enquiries")
+    assert page.session_state["part"] == "サポート品質"
+
+    open_address(page, "incidents")
+
+    assert page.text_input(key="q").value == ""
