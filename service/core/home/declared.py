@@ -71,9 +71,6 @@ class DueList(Entry):
     # Gives the same total as `read`, where there is a quicker way.
     count: Callable[[Session, Actor], int] | None = None
 
-    def total(self, db: Session, by: Actor) -> int:
-        return self.count(db, by) if self.count else self.read(db, by, 1).total
-
 
 @dataclass(frozen=True, kw_only=True)
 class MenuCount(Entry):
@@ -81,9 +78,6 @@ class MenuCount(Entry):
 
     address: str
     count: Callable[[Session, Actor], int]
-
-    def total(self, db: Session, by: Actor) -> int:
-        return self.count(db, by)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TypeVar
 
 import structlog
@@ -71,8 +71,15 @@ def home(db: Session, by: Actor) -> schemas.Home:
 def counts(db: Session, by: Actor) -> schemas.MenuCounts:
     """For the menu: cheaper than `home`."""
     due, pages = [*_permitted(by, DueList)], [*_permitted(by, MenuCount)]
+    # What is due and its page have the same count.
+    counted = cache(lambda count: count(db, by))
+
+    def total(entry: DueList | MenuCount) -> int | None:
+        number: int = counted(entry.count) if entry.count else entry.read(db, by, 1).total
+        return number
+
     entries: list[DueList | MenuCount] = [*due, *pages]
-    totals = _attempt(db, entries, lambda entry: entry.total(db, by), lambda _: None)
+    totals = _attempt(db, entries, total, lambda _: None)
     due_totals, page_totals = totals[: len(due)], totals[len(due) :]
     known = [total for total in due_totals if total is not None]
     return schemas.MenuCounts(
