@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from service.core import audit
 from service.core.access import identity, password_hashing, throttle
-from service.core.access.auth import ADDRESS_NOT_ALLOWED, Actor, Authenticated, BearerToken, actor_of, client_address
+from service.core.access.auth import ADDRESS_NOT_ALLOWED, Actor, BearerToken, actor_of, authenticate, client_address
 from service.core.access.throttle import Limit
 from service.core.database.clock import app_now, real_now
 from service.core.database.session import NO_SCOPES, Db
@@ -175,9 +175,11 @@ def _open_session(db: Session, user: identity.User, address: str) -> tuple[str, 
     return token, actor_of(active_session, address)
 
 
-@router.get("/api/auth/me", responses=refusals(401, 403), tags=["auth"])
-def who_am_i(actor: Authenticated, db: Db) -> Me:
-    return _me(db, actor)
+@router.get("/api/auth/me", response_model=Me, responses=refusals(401, 403), tags=["auth"])
+async def who_am_i(request: Request, token: BearerToken) -> Response:
+    """In one thread, like the lists: each open page asks this every few seconds."""
+    me = await short_transaction(request, NO_SCOPES, lambda db: _me(db, authenticate(request, db, token)))
+    return Response(me.model_dump_json(), media_type="application/json")
 
 
 @router.post("/api/auth/logout", status_code=204, responses=refusals(401), tags=["auth"])
