@@ -1,6 +1,7 @@
 """`make bench`: measures every speed claim as a row of one run, prints the table and writes docs/benchmarks.md.
 
-`python -m tests.load.bench NAME …` runs only these rows and writes nothing; `--list` prints their names.
+`python -m tests.load.bench NAME …` runs only these rows and writes nothing, with `--write` their sections; `--list`
+prints their names.
 
 Figures on a shared machine vary; rows of the same run, measured in turns, can be compared with each other. CPU is the
 user and system time of the service's process and of all of PostgreSQL, per answered heartbeat, without the sender.
@@ -11,13 +12,16 @@ from __future__ import annotations
 import itertools
 import os
 import platform
+import re
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import Enum
-from pathlib import Path
 
+from stack.home import ROOT
 from tests.load import (
     agency_pages,
     agency_work,
@@ -45,7 +49,7 @@ from tests.load.reservation_scenario import ENVIRON
 from tests.load.rows import RowResult
 from tests.stack import running_stack
 
-RESULT = Path(__file__).resolve().parent.parent.parent / "docs" / "benchmarks.md"
+RESULT = ROOT / "docs" / "benchmarks.md"
 
 
 class Requirement(Enum):
@@ -95,24 +99,28 @@ ROWS = (
 
 @dataclass
 class Results:
-    """`version`: of PostgreSQL, when a row needed servers."""
+    """`sections`: of docs/benchmarks.md, by row. `version`: of PostgreSQL, when a row needed servers."""
 
-    tables: list[str] = field(default_factory=list)
-    claims: list[str] = field(default_factory=list)
+    sections: dict[str, str] = field(default_factory=dict)
     version: str = ""
     holds: bool = True
 
     def add(self, row: Row, result: RowResult) -> None:
         """Prints claims at once: a row that fails at its end does not lose what was measured before it."""
         table, claims = result
-        lines = [f"| `{row.name}` {claim.line()}" for claim in claims]
-        print("\n".join(lines), flush=True)
-        self.tables += ["", *table] if table else []
-        self.claims += lines
+        print("\n".join(f"| `{row.name}` {claim.line()}" for claim in claims), flush=True)
         self.holds &= all(claim.holds for claim in claims)
-
-    def lines(self) -> list[str]:
-        return [*self.tables, "", "| row | claim | measured | held |", "| --- | --- | ---: | --- |", *self.claims]
+        lines = [
+            f"## `{row.name}`: {row.about}",
+            "",
+            _measured_on(self.version),
+            *(["", *table] if table else []),
+            "",
+            "| claim | measured | held |",
+            "| --- | ---: | --- |",
+            *(claim.line() for claim in claims),
+        ]
+        self.sections[row.name] = "\n".join(lines)
 
 
 def run_rows(names: Collection[str]) -> Results:
@@ -136,7 +144,7 @@ def run_rows(names: Collection[str]) -> Results:
 
 def main() -> int:
     names = [row.name for row in ROWS]
-    requested = sys.argv[1:]
+    writes, requested = "--write" in sys.argv[1:], [name for name in sys.argv[1:] if name != "--write"]
     if requested == ["--list"]:
         print("\n".join(f"{row.name:18} needs {row.needs.value:20} {row.about}" for row in ROWS))
         return 0
@@ -144,21 +152,41 @@ def main() -> int:
         raise SystemExit(f"no such row: {', '.join(unknown)}; there are {', '.join(names)}")
     started_at = time.monotonic()
     results = run_rows(requested or names)
-    print("\n".join([*results.lines(), "", f"{time.monotonic() - started_at:.0f} s"]))
-    if not requested:
-        RESULT.write_text("\n".join([_head(results.version), *results.lines()]) + "\n")
+    print("\n\n".join(["", *results.sections.values(), f"{time.monotonic() - started_at:.0f} s"]))
+    if writes or not requested:
+        write_sections(results.sections)
     return 0 if results.holds else 1
 
 
-def _head(version: str) -> str:
+_SECTION = re.compile(r"<!-- (\S+) -->\n\n(.*?)\n\n<!-- end of \1 -->", re.DOTALL)
+
+
+def write_sections(measured: Mapping[str, str]) -> None:
+    """Replaces the sections of these rows; the others stay, each with the commit that it was measured at."""
+    sections = dict(_SECTION.findall(RESULT.read_text())) | measured
+    parts = [
+        f"<!-- {row.name} -->\n\n{sections[row.name]}\n\n<!-- end of {row.name} -->\n"
+        for row in ROWS
+        if row.name in sections
+    ]
+    RESULT.write_text("\n".join([_head(), *parts]))
+
+
+def _measured_on(postgres: str) -> str:
+    command = ["git", "describe", "--always", "--dirty"]
+    commit = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout.strip()
+    servers = f"PostgreSQL {postgres.split(' ')[0]}, " if postgres else ""
+    return (
+        f"{commit}, {datetime.now(UTC):%Y-%m-%d}: {os.cpu_count()} cores shared with the sender, {servers}Python "
+        f"{platform.python_version()}, {machine.slowness():.1f} times as slow as the quicker machine."
+    )
+
+
+def _head() -> str:
     return HEAD.format(
         terminals=f"{TERMINALS:,}",
         rounds=heartbeat_work.ROUNDS,
         seconds=heartbeat_work.SECONDS,
-        cores=os.cpu_count(),
-        slowness=machine.slowness(),
-        postgres=version.split(" ")[0],
-        python=platform.python_version(),
         rate=heartbeat_work.REAL_RATE,
         times=screens.REPEATS,
         cold=screens.COLD_REPEATS,
@@ -167,10 +195,10 @@ def _head(version: str) -> str:
 
 HEAD = """# Benchmarks
 
-Written by `make bench`, which ends with an error when a claim does not hold; run it again on your machine. {terminals}
-terminals, real body, answered after the commit (fsync on), {rounds} rounds of {seconds} s taken in turns, medians.
-{cores} cores shared with the sender, PostgreSQL {postgres}, Python {python}. Limits of time hold on the quicker machine
-of `tests/load/machine.py`; this one is {slowness:.1f} times as slow, and they are as many times as long here.
+Written by `make bench`, which ends with an error when a claim does not hold; run it again on your machine. Each row
+names the commit that it was measured at; limits of time hold on the quicker machine of `tests/load/machine.py`, and are
+as many times as long on a slower one. {terminals} terminals, real body, answered after the commit (fsync on), {rounds}
+rounds of {seconds} s taken in turns, medians.
 
 CPU is the service's process and all of PostgreSQL, without the sender. The naive design (`tests/load/naive.py`) is a
 FastAPI route with one SQLAlchemy session a request: SELECT, UPDATE, INSERT, COMMIT. {rate}/s on new connections is
