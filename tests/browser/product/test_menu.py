@@ -76,7 +76,7 @@ def test_a_favourite_stands_on_top_until_it_is_unmarked(admin: Page) -> None:
 def test_on_a_phone_the_number_of_what_waits_is_in_sight_and_the_menu_closes_when_a_page_was_chosen(
     admin: Page,
 ) -> None:
-    due = admin.get_by_test_id("stMain").get_by_role("link", name=re.compile("^.*未対応"))
+    due = admin.get_by_test_id("stMain").get_by_role("link", name=re.compile("^.*要対応"))
     expect(due).to_be_hidden()  # on a desk the numbers are in the menu
 
     admin.set_viewport_size(PHONE)

@@ -164,11 +164,11 @@ def test_the_masters_say_what_they_hold_and_which_values_are_examples(masters: A
     assert "選択肢は16種類" in texts(masters)
     assert "オプションサービスは11件です。" in texts(masters)
     assert "「例」の値があります" in texts(masters)
-    assert [*rows(masters)[0]][:5] == ["選択肢の種類", "コード", "名称", "例", "表示順"]
+    assert [*rows(masters)[0]][:5] == ["名称", "選択肢の種類", "コード", "例", "表示順"]
     choose_part(masters, "オプションサービス")
     first = rows(masters)[0]
-    assert [*first][:4] == ["コード", "オプション名", "料金", "サポートパック"]
-    assert [*first.values()][:3] == ["OPT001002", "トラブル解決レスキューforBiz_年額", "5,500円/年(税込)"]
+    assert [*first][:4] == ["オプション名", "コード", "料金", "サポートパック"]
+    assert [*first.values()][:3] == ["トラブル解決レスキューforBiz_年額", "OPT001002", "5,500円/年(税込)"]
     choose_part(masters, "元フィールド")
     assert rows(masters)[0]["元フィールド"] == "referral_shop_code"
 
