@@ -14,14 +14,20 @@ const INPUTS = "input, textarea, select, [contenteditable]";
 const BUSY = "[role=dialog], [class*='st-key-'][class*='-scanner']";
 // By the root, which outlives the data.
 const instances = new WeakMap();
+const MOVE_MS = 3000;
 let count = 0;
+// What stood in the open dialog when Streamlit took its element away, for the element that follows.
+let interrupted = null;
 
 export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
   const root = parentElement.querySelector(".search");
+  const isNew = !instances.has(root);
   const instance = instances.get(root) ?? create(root);
   instance.request = (text) => setStateValue("query", { text, at: Date.now() });
   instance.navigate = (address) => setTriggerValue("opened", address);
   instance.data = data;
+  if (isNew && interrupted && Date.now() - interrupted.at < MOVE_MS) instance.open(interrupted.text);
+  interrupted = null;
   instance.show();
   return instance.stop;
 }
@@ -157,7 +163,15 @@ function create(root) {
     instance.timer = setTimeout(search, DELAY_MS);
   };
 
-  root.querySelector(".open").onclick = open;
+  instance.open = (text) => {
+    field.value = text;
+    open();
+    field.setSelectionRange(text.length, text.length);
+  };
+  const button = root.querySelector(".open");
+  button.onclick = open;
+  // The page shows the button before it has this module; until then a press would be lost.
+  button.disabled = false;
   root.querySelector(".close").onclick = () => dialog.close();
   field.oninput = (event) => event.isComposing || searchLater();
   field.addEventListener("compositionend", searchLater);
@@ -171,7 +185,8 @@ function create(root) {
     clearTimeout(instance.timer);
     document.removeEventListener("keydown", handleShortcut, true);
     instances.delete(root);
-    if (dialog.open) dialog.close();
+    if (dialog.open) interrupted = { text: field.value, at: Date.now() };
+    dialog.close();
   };
   instances.set(root, instance);
   return instance;

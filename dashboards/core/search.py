@@ -46,7 +46,9 @@ _ICON = (
 )
 _HTML = f"""
 <div class="search">
-  <button type="button" class="open" aria-keyshortcuts="Control+K">{_ICON}<span>探す</span><kbd>Ctrl K</kbd></button>
+  <button type="button" class="open" aria-keyshortcuts="Control+K" disabled>
+    {_ICON}<span>探す</span><kbd>Ctrl K</kbd>
+  </button>
   <dialog aria-label="探す">
     <div class="field">
       {_ICON}

@@ -163,7 +163,7 @@ _SECTION = re.compile(r"<!-- (\S+) -->\n\n(.*?)\n\n<!-- end of \1 -->", re.DOTAL
 
 def write_sections(measured: Mapping[str, str]) -> None:
     """Replaces the sections of these rows; the others stay, each with the commit that it was measured at."""
-    sections = dict(_SECTION.findall(RESULT.read_text())) | measured
+    sections = {**dict(_SECTION.findall(RESULT.read_text())), **measured}
     parts = [
         f"<!-- {row.name} -->\n\n{sections[row.name]}\n\n<!-- end of {row.name} -->\n"
         for row in ROWS

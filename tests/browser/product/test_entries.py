@@ -62,6 +62,7 @@ def test_hovering_over_the_times_shows_the_days_history_and_a_click_all_of_it(op
         .locator("tbody tr")
         .filter(has=page.get_by_title("送り迎え履歴"))
         .filter(has_text=time_text[:5])
+        .first  # Siblings who came together have the same.
     )
     hint = line.get_by_title("送り迎え履歴").get_attribute("title") or ""
     assert f"保護者: {row['保護者名']}" in hint

@@ -1,0 +1,64 @@
+"""The script of 探す in a real browser, without Streamlit: its element comes late, and anew, as on a slow machine."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, Route, expect
+
+from dashboards.core import search
+from stack.home import ROOT
+
+ADDRESS = "http://search.test/"
+FOLDER = ROOT / "dashboards" / "components"
+PAGE = f"""<!doctype html><meta charset="utf-8"><div id="host"></div>
+<script type="module">
+import render from "./search.js";
+const host = document.querySelector("#host");
+let stop = () => {{}};
+const nothing = {{ text: "", groups: [], note: "", failed: false }};
+window.asked = [];
+window.mount = () => {{
+  stop();
+  host.innerHTML = `{search._HTML}`;
+  const setStateValue = (name, value) => window.asked.push(value.text);
+  stop = render({{ data: {{ answer: nothing, start: nothing }}, parentElement: host, setStateValue }});
+}};
+</script>"""
+
+
+def serve(page: Page) -> None:
+    def answer(route: Route) -> None:
+        if route.request.url == ADDRESS:
+            route.fulfill(content_type="text/html", body=PAGE)
+        else:
+            route.fulfill(path=FOLDER / route.request.url.removeprefix(ADDRESS))
+
+    page.route(f"{ADDRESS}**", answer)
+    page.goto(ADDRESS)
+    page.wait_for_function("window.mount !== undefined")
+
+
+def test_the_button_cannot_be_pressed_before_its_script_is_there(page: Page) -> None:
+    serve(page)
+    page.locator("#host").evaluate("(host, html) => { host.innerHTML = html; }", search._HTML)
+    expect(page.get_by_role("button", name="探す")).to_be_disabled()
+
+    page.evaluate("window.mount()")
+    page.get_by_role("button", name="探す").click()
+    expect(page.get_by_role("combobox")).to_be_focused()
+
+
+def test_what_is_typed_stays_when_the_element_is_put_in_anew(page: Page) -> None:
+    serve(page)
+    page.evaluate("window.mount()")
+    page.get_by_role("button", name="探す").click()
+    page.keyboard.type("新宿")
+
+    page.evaluate("window.mount()")
+    expect(page.get_by_role("combobox")).to_be_focused()
+    page.keyboard.type("店")
+    expect(page.get_by_role("combobox")).to_have_value("新宿店")
+    page.wait_for_function("window.asked.at(-1) === '新宿店'")
+
+    page.keyboard.press("Escape")
+    page.evaluate("window.mount()")
+    expect(page.get_by_role("combobox")).to_be_hidden()
