@@ -31,6 +31,7 @@ from stack.lock import launcher_pid, single_launcher
 from stack.migrations import migrate
 from stack.programs import (
     BACKUPS_OFF,
+    STORES_FILE,
     Program,
     demo_key,
     environment,
@@ -44,6 +45,9 @@ from stack.smoke import is_ok, smoke
 from stack.supervise import Supervisor, end_leftovers, leftover_processes, request_stop
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# They play what the demo's data says.
+DEMO_FIELD = ("agent", "fleet")
+STARTED_LAST = ("watchdog", "backup")
 
 
 class Stop(Exception):
@@ -135,11 +139,13 @@ def _run_until_stopped(home: Home, environ: dict[str, str], all_programs: list[P
         if own_postgres and servers.initialise(home):
             _print_line("created a database cluster")
         supervisor = Supervisor(home, all_programs, _process_environment(environ))
-        _start_in_order(home, environ, all_programs, supervisor)
+        was_filled = _start_pages(home, environ, all_programs, supervisor)
         if fonts.poll() is None:
             _print_line("preparing the Japanese font")
         fonts.wait()
         _print_line(_ready_message(environ, time.monotonic() - started_at))
+        _start_rest(home, environ, all_programs, supervisor, was_filled=was_filled)
+        _print_line(f"every process is running ({time.monotonic() - started_at:.0f} s)")
         _watch(supervisor, home)
     except Stop:
         return 0
@@ -168,7 +174,9 @@ def _process_environment(environ: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if name != "DATABASE_OWNER_URL"}
 
 
-def _start_in_order(home: Home, environ: dict[str, str], all_programs: list[Program], supervisor: Supervisor) -> None:
+def _start_pages(home: Home, environ: dict[str, str], all_programs: list[Program], supervisor: Supervisor) -> bool:
+    """Start all that pages need. Returns whether the demo's data is still to be brought up to date: a demo that was
+    filled before can be looked at meanwhile."""
     own_postgres, own_valkey = is_embedded(environ, home)
     if own_valkey:
         supervisor.start("valkey")
@@ -180,42 +188,53 @@ def _start_in_order(home: Home, environ: dict[str, str], all_programs: list[Prog
     if own_valkey:
         _wait_until_ready("Valkey", home, "valkey", lambda: _succeeds(lambda: servers.await_valkey(home, 0)))
     # The dashboards call the service, not the database, and become ready after it.
-    dashboard_names = [name for name, _ in replicas(environ, "dashboards")]
-    for name in dashboard_names:
+    for name, _ in replicas(environ, "dashboards"):
         supervisor.start(name)
     _print_line("migrating the database")
     if message := migrate(environ):
         _print_line(message)
-    if environ["GENBA_MODE"] == "demo":
+    is_demo = environ["GENBA_MODE"] == "demo"
+    was_filled = is_demo and (_demo_field(home) / STORES_FILE).exists()
+    if is_demo and not was_filled:
         _print_line("filling in the demo data")
         _prepare_demo_field(home, environ)
     _print_line("starting the processes")
-    started_later = ("agent", "fleet", "watchdog", "backup")
-    others = [
-        program.name
-        for program in all_programs
-        if program.name not in ("postgres", "valkey", *dashboard_names, *started_later)
-    ]
-    for name in others:
+    for name, _ in replicas(environ, "service"):
         supervisor.start(name)
+    if not was_filled:
+        _start_background(environ, all_programs, supervisor)
     # Checked at their own ports: SERVICE_URL may lead through a proxy.
-    service, dashboards = (
-        [(name, f"http://127.0.0.1:{port}") for name, port in replicas(environ, part)]
-        for part in ("service", "dashboards")
-    )
-    for name, url in service:
-        _wait_until_ready(f"the {name}", home, name, partial(is_ok, f"{url}/api/health/live"))
+    for part, path in (("service", "/api/health/live"), ("dashboards", "/_stcore/health")):
+        for name, port in replicas(environ, part):
+            _wait_until_ready(f"the {name}", home, name, partial(is_ok, f"http://127.0.0.1:{port}{path}"))
+    return was_filled
+
+
+def _start_background(environ: dict[str, str], all_programs: list[Program], supervisor: Supervisor) -> None:
+    pages = [name for part in ("service", "dashboards") for name, _ in replicas(environ, part)]
+    started_elsewhere = ("postgres", "valkey", *pages, *DEMO_FIELD, *STARTED_LAST)
+    for program in all_programs:
+        if program.name not in started_elsewhere:
+            supervisor.start(program.name)
+
+
+def _start_rest(
+    home: Home, environ: dict[str, str], all_programs: list[Program], supervisor: Supervisor, *, was_filled: bool
+) -> None:
+    if was_filled:
+        _print_line("bringing the demo data up to date")
+        _prepare_demo_field(home, environ)
+        _start_background(environ, all_programs, supervisor)
     if environ["GENBA_MODE"] == "demo":
         if not (_demo_field(home) / "agent" / "credentials.json").exists():
             agent = [sys.executable, "-m", "agent", "enrol", "--config", str(_demo_field(home) / "agent.toml")]
             _run([*agent, "--code", "GENBA-DEMO"], environ)
-        for name in ("agent", "fleet"):
+        for name in DEMO_FIELD:
             supervisor.start(name)
-    for name, url in dashboards:
-        _wait_until_ready(f"the {name}", home, name, partial(is_ok, f"{url}/_stcore/health"))
-    _wait_until_ready("the jobs", home, "worker", lambda: is_ok(f"{service[0][1]}/api/health/ready"))
-    # Last, or the watchdog's first report would be an outage.
-    for name in ("watchdog", "backup"):
+    _, port = replicas(environ, "service")[0]
+    _wait_until_ready("the jobs", home, "worker", lambda: is_ok(f"http://127.0.0.1:{port}/api/health/ready"))
+    # The watchdog's first report would be an outage otherwise.
+    for name in STARTED_LAST:
         if any(program.name == name for program in all_programs):
             supervisor.start(name)
     _wait_until_ready("every process", home, "supervisord", lambda: _all_running(home, all_programs, supervisor))
@@ -231,7 +250,7 @@ def _all_running(home: Home, all_programs: list[Program], supervisor: Supervisor
 def _prepare_demo_field(home: Home, environ: dict[str, str]) -> None:
     folder = _demo_field(home)
     folder.mkdir(mode=0o700, exist_ok=True)
-    files = ["--stores-file", str(folder / "stores.json"), "--accounts-file", environ["DEMO_ACCOUNTS_FILE"]]
+    files = ["--stores-file", str(folder / STORES_FILE), "--accounts-file", environ["DEMO_ACCOUNTS_FILE"]]
     files += ["--firmware-key-file", str(demo_key(home)), "--payments-file", environ["SANDBOX_REMEMBERED"]]
     _run([sys.executable, "-m", "service.demo", *files], environ)
     keys = [key.strip() for key in environ["FLEET_FIRMWARE_PUBLIC_KEYS"].split(",") if key.strip()]

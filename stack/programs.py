@@ -33,6 +33,8 @@ DEFAULTS = {
 }
 # Value of BACKUP_AT for operators who take backups in another way.
 BACKUPS_OFF = "off"
+# In the folder of the demo's field: the terminals that the simulator plays, written when the demo's data is filled in.
+STORES_FILE = "stores.json"
 # The database of the embedded server for restore tests.
 REHEARSAL = "genba_rehearsal"
 DEMO_DEFAULTS = {
@@ -239,7 +241,7 @@ def _demo_programs(home: Home, environ: dict[str, str]) -> list[Program]:
             "fleet",
             [
                 *(*simulate, "steady", "--service-url", environ["SERVICE_URL"], "--code", "GENBA-DEMO"),
-                *("--stores-file", str(field_home / "stores.json"), "--state-dir", str(field_home / "fleet")),
+                *("--stores-file", str(field_home / STORES_FILE), "--state-dir", str(field_home / "fleet")),
                 *("--interval", environ["FLEET_HEARTBEAT_INTERVAL_SECONDS"]),
             ],
         ),

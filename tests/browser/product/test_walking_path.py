@@ -283,6 +283,8 @@ def test_everything_ends_with_a_killed_launcher_and_the_next_start_finds_the_dat
     stack.start()
     assert stack.is_ready()
     assert not any("had left behind" in line or "created a database cluster" in line for line in stack.lines)
+    printed = "".join(stack.lines)
+    assert printed.index("Genba is ready") < printed.index("bringing the demo data up to date")
 
 
 @pytest.mark.deep
