@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from playwright.sync_api import Browser, BrowserContext, Page, StorageState
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, TimeoutError
 
 from dashboards.menu import MENU
 from tests.chromium import chromium, desktop_context, sign_in
@@ -41,7 +41,8 @@ COMPLETE = """(pictures) => {
         one.matches(wanted) ? [one] : one.shadowRoot ? within(one.shadowRoot, wanted) : []);
     if (within(main, ".list").some((list) => !list.querySelector("table"))) return false;
     const drawn = "canvas, svg, img, iframe, input";
-    const isDrawn = (one) => one.innerText.trim() || one.querySelector(drawn) || within(one, "img, table").length;
+    const isDrawn = (one) =>
+        one.innerText.trim() || one.querySelector(drawn) || within(one, "img, table, input").length;
     if (!last || !isDrawn(last)) return false;
     const inSight = (one) => {
         const { top, bottom, width } = one.getBoundingClientRect();
@@ -51,6 +52,15 @@ COMPLETE = """(pictures) => {
     if (images.some((one) => !one.complete && (one.loading !== "lazy" || inSight(one)))) return false;
     if (images.filter((one) => one.naturalWidth > 0 && inSight(one)).length < pictures) return false;
     return performance.now();
+}"""
+
+# What a page that does not become complete says of itself.
+STATE = """() => {
+    const app = document.querySelector("[data-testid=stApp]");
+    const main = document.querySelector("[data-testid=stMain]");
+    const signs = "[data-testid=stSkeleton], [data-testid=stSpinner], [data-stale=true]";
+    const waiting = main?.querySelectorAll(signs) ?? [];
+    return {...app?.dataset, text: main?.innerText.slice(0, 200), waiting: [...waiting].map((one) => one.className)};
 }"""
 
 
@@ -132,7 +142,11 @@ def _open_cold(browser: Browser, cookies: StorageState, address: PageAddress) ->
 
 def _open(page: Page, address: PageAddress) -> float:
     page.goto(address.url, wait_until="commit")
-    milliseconds: float = page.wait_for_function(COMPLETE, arg=address.pictures).json_value()
+    try:
+        milliseconds: float = page.wait_for_function(COMPLETE, arg=address.pictures).json_value()
+    except TimeoutError as error:
+        error.add_note(f"{address.title} ({page.url}) did not become complete: {page.evaluate(STATE)}")
+        raise
     return milliseconds / 1000
 
 
