@@ -45,8 +45,8 @@ from stack.smoke import is_ok, smoke
 from stack.supervise import Supervisor, end_leftovers, leftover_processes, request_stop
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# They play what the demo's data says.
-DEMO_FIELD = ("agent", "fleet")
+# Programs of the demo that need its data.
+STARTED_AFTER_FILLING = ("agent", "fleet")
 STARTED_LAST = ("watchdog", "backup")
 
 
@@ -212,7 +212,7 @@ def _start_pages(home: Home, environ: dict[str, str], all_programs: list[Program
 
 def _start_background(environ: dict[str, str], all_programs: list[Program], supervisor: Supervisor) -> None:
     pages = [name for part in ("service", "dashboards") for name, _ in replicas(environ, part)]
-    started_elsewhere = ("postgres", "valkey", *pages, *DEMO_FIELD, *STARTED_LAST)
+    started_elsewhere = ("postgres", "valkey", *pages, *STARTED_AFTER_FILLING, *STARTED_LAST)
     for program in all_programs:
         if program.name not in started_elsewhere:
             supervisor.start(program.name)
@@ -229,7 +229,7 @@ def _start_rest(
         if not (_demo_field(home) / "agent" / "credentials.json").exists():
             agent = [sys.executable, "-m", "agent", "enrol", "--config", str(_demo_field(home) / "agent.toml")]
             _run([*agent, "--code", "GENBA-DEMO"], environ)
-        for name in DEMO_FIELD:
+        for name in STARTED_AFTER_FILLING:
             supervisor.start(name)
     _, port = replicas(environ, "service")[0]
     _wait_until_ready("the jobs", home, "worker", lambda: is_ok(f"http://127.0.0.1:{port}/api/health/ready"))

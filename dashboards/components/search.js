@@ -14,7 +14,8 @@ const INPUTS = "input, textarea, select, [contenteditable]";
 const BUSY = "[role=dialog], [class*='st-key-'][class*='-scanner']";
 // By the root, which outlives the data.
 const instances = new WeakMap();
-const MOVE_MS = 3000;
+// Streamlit puts an element in anew at once; later it is another visit to the page.
+const REMOUNT_MS = 3000;
 let count = 0;
 // What stood in the open dialog when Streamlit took its element away, for the element that follows.
 let interrupted = null;
@@ -26,7 +27,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   instance.request = (text) => setStateValue("query", { text, at: Date.now() });
   instance.navigate = (address) => setTriggerValue("opened", address);
   instance.data = data;
-  if (isNew && interrupted && Date.now() - interrupted.at < MOVE_MS) instance.open(interrupted.text);
+  if (isNew && interrupted && Date.now() - interrupted.at < REMOUNT_MS) instance.open(interrupted.text);
   interrupted = null;
   instance.show();
   return instance.stop;

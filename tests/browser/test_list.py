@@ -6,12 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
-from stack.home import ROOT
+from tests.browser.scripts import FOLDER, open_script_page
 
-ADDRESS = "http://list.test/"
-FOLDER = ROOT / "dashboards" / "components"
 PAGE = f"""<!doctype html><meta charset="utf-8"><div id="host"></div>
 <script type="module">
 import render from "./list.js";
@@ -31,16 +29,7 @@ Draw = Callable[..., None]
 @pytest.fixture
 def draw(page: Page) -> Draw:
     """draw("CAB") draws the rows C, A and B in this order."""
-
-    def serve(route: Route) -> None:
-        if route.request.url == ADDRESS:
-            route.fulfill(content_type="text/html", body=PAGE)
-        else:
-            route.fulfill(path=FOLDER / "list.js")
-
-    page.route(f"{ADDRESS}**", serve)
-    page.goto(ADDRESS)
-    page.wait_for_function("window.draw !== undefined")
+    open_script_page(page, PAGE, "window.draw !== undefined")
 
     def draw_list(names: str, note: str = "", **data: Any) -> None:
         rows: list[dict[str, Any]] = [

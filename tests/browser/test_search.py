@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from dashboards.core import search
-from stack.home import ROOT
+from tests.browser.scripts import open_script_page
 
-ADDRESS = "http://search.test/"
-FOLDER = ROOT / "dashboards" / "components"
 PAGE = f"""<!doctype html><meta charset="utf-8"><div id="host"></div>
 <script type="module">
 import render from "./search.js";
@@ -25,20 +23,8 @@ window.mount = () => {{
 </script>"""
 
 
-def serve(page: Page) -> None:
-    def answer(route: Route) -> None:
-        if route.request.url == ADDRESS:
-            route.fulfill(content_type="text/html", body=PAGE)
-        else:
-            route.fulfill(path=FOLDER / route.request.url.removeprefix(ADDRESS))
-
-    page.route(f"{ADDRESS}**", answer)
-    page.goto(ADDRESS)
-    page.wait_for_function("window.mount !== undefined")
-
-
 def test_the_button_cannot_be_pressed_before_its_script_is_there(page: Page) -> None:
-    serve(page)
+    open_script_page(page, PAGE, "window.mount !== undefined")
     page.locator("#host").evaluate("(host, html) => { host.innerHTML = html; }", search._HTML)
     expect(page.get_by_role("button", name="探す")).to_be_disabled()
 
@@ -48,7 +34,7 @@ def test_the_button_cannot_be_pressed_before_its_script_is_there(page: Page) -> 
 
 
 def test_what_is_typed_stays_when_the_element_is_put_in_anew(page: Page) -> None:
-    serve(page)
+    open_script_page(page, PAGE, "window.mount !== undefined")
     page.evaluate("window.mount()")
     page.get_by_role("button", name="探す").click()
     page.keyboard.type("新宿")
