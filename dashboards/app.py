@@ -21,6 +21,7 @@ from starlette.routing import Route
 from dashboards import relay
 from dashboards.addresses import DOWNLOAD, FILES, HEALTH, LOGIN, LOGOUT
 from dashboards.client import Api, ApiProblem, new_reference
+from dashboards.fragment_reruns import keep_on_page
 from dashboards.gate import AuthenticationMiddleware
 from dashboards.headers import HEADERS, SecurityHeadersMiddleware
 from dashboards.hosts import AllowedHostsMiddleware
@@ -73,6 +74,7 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
         yield
 
 
+keep_on_page()
 app = st.App(
     FRAME,
     routes=[

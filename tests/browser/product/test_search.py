@@ -4,10 +4,41 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, WebSocketRoute, expect
+from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from tests.chromium import get_session_token, set_session_cookies
 from tests.stack import Stack
+
+
+class HeldLine:
+    """The connection of one tab. While `is_held` the server hears the browser, but the browser hears nothing.
+    `refreshes`: how often the page asked to be refreshed in that time."""
+
+    def __init__(self) -> None:
+        self.is_held = False
+        self.refreshes = 0
+        self._held: list[str | bytes] = []
+
+    def connect(self, browser: WebSocketRoute) -> None:
+        self._browser, self._server = browser, browser.connect_to_server()
+        browser.on_message(self._from_browser)
+        self._server.on_message(self._from_server)
+
+    def _from_browser(self, message: str | bytes) -> None:
+        self._server.send(message)
+        if self.is_held and isinstance(message, bytes):
+            self.refreshes += BackMsg.FromString(message).rerun_script.is_auto_rerun
+
+    def _from_server(self, message: str | bytes) -> None:
+        self._held.append(message)
+        if not self.is_held:
+            self.release()
+
+    def release(self) -> None:
+        self.is_held = False
+        while self._held:
+            self._browser.send(self._held.pop(0))
 
 
 def open_dashboard(page: Page, stack: Stack) -> None:
@@ -41,6 +72,32 @@ def test_a_number_is_typed_and_its_page_opened_without_the_mouse(page: Page, sta
     expect(page.get_by_role("heading", name=re.compile("TC200-000042"))).to_be_visible()
     assert page.evaluate("window.isSameDocument")
     expect(field).to_be_hidden()
+
+
+def test_a_page_that_is_found_stays_while_the_one_before_refreshes(context: BrowserContext, stack: Stack) -> None:
+    """As on a slow line: what the server sends is held until the dashboard has refreshed itself once more."""
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    line = HeldLine()
+    page.route_web_socket(re.compile("/_stcore/stream"), line.connect)
+    open_dashboard(page, stack)
+    page.keyboard.press("Control+k")
+    page.get_by_role("combobox", name="探すことば").fill("TC200-000042")
+    expect(page.get_by_role("option", name=re.compile("TC200-000042")).first).to_have_attribute("aria-selected", "true")
+
+    line.is_held = True
+    page.keyboard.press("Enter")
+    while not line.refreshes:
+        page.wait_for_timeout(50)
+    page.wait_for_timeout(1000)
+    line.release()
+
+    heading = page.get_by_role("heading", name=re.compile("TC200-000042"))
+    expect(heading).to_be_visible()
+    page.wait_for_timeout(1000)
+    expect(heading).to_be_visible()
+    assert errors == []
 
 
 def test_arrows_move_through_the_hits_and_nothing_found_is_said(page: Page, stack: Stack) -> None:
