@@ -1,9 +1,11 @@
 // 探す: a button that opens a dialog with one field; what is typed is searched after a short pause, or on Enter. Arrows
-// move, Enter opens, Escape closes. Ctrl-K opens it from anywhere, and so does / where nobody is writing
-// and no scanner types: its codes may be addresses.
+// move, Enter opens, Escape closes. Enter before the answer is there, as scanners send it, opens the record whose number
+// was typed. Ctrl-K opens the dialog from anywhere, and so does / where nobody is writing and no scanner types: its codes
+// may be addresses.
 //
-// data: {answer: {text, groups: [{title, hits: [{title, detail, address, badge: {label, color} | null}], more: the address
-// of the rest, rest: a sentence where there is none}], note, failed}, start: the same for an empty field}. Each hit is a link, too, for a tab of its own.
+// data: {answer: {text, exact: the address that Enter opens early, or "", groups: [{title, hits: [{title, detail, address,
+// badge: {label, color} | null}], more: the address of the rest, rest: a sentence where there is none}], note, failed},
+// start: the same for an empty field}. Each hit is a link, too, for a tab of its own.
 // state "query": {text, at}; trigger "opened": an address.
 import { element } from "./zoom.js";
 
@@ -38,7 +40,7 @@ function create(root) {
   const field = root.querySelector("input");
   const found = root.querySelector(".found");
   const note = root.querySelector(".note");
-  const instance = { timer: 0, drawn: "" };
+  const instance = { timer: 0, drawn: "", isEntered: false };
   const id = `search-${(count += 1)}`;
   const text = () => field.value.trim();
   const options = () => [...found.querySelectorAll(".hit")];
@@ -78,6 +80,10 @@ function create(root) {
       const key = JSON.stringify(shown);
       if (key !== instance.drawn) draw(shown);
       instance.drawn = key;
+    }
+    if (instance.isEntered && text() && isAnswered()) {
+      instance.isEntered = false;
+      if (shown.exact) return choose(shown.exact);
     }
     note.textContent = isAnswered() ? shown.note : "探しています…";
     note.classList.toggle("failed", isAnswered() && shown.failed);
@@ -134,6 +140,7 @@ function create(root) {
     dialog.showModal();
     field.select();
     instance.drawn = "";
+    instance.isEntered = false;
     search();
   }
   function handleKey(event) {
@@ -145,7 +152,10 @@ function create(root) {
       activate(all[(next + all.length) % all.length]);
     } else if (event.key === "Enter") {
       if (isAnswered() && active()) active().click();
-      else search();
+      else {
+        instance.isEntered = true;
+        search();
+      }
     } else return;
     event.preventDefault();
   }
@@ -160,6 +170,7 @@ function create(root) {
     open();
   }
   const searchLater = () => {
+    instance.isEntered = false;
     clearTimeout(instance.timer);
     instance.timer = setTimeout(search, DELAY_MS);
   };

@@ -8,7 +8,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Mapping
 from importlib import import_module
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 from urllib.parse import urlsplit
 
 import streamlit as st
@@ -66,9 +66,11 @@ _HIRAGANA = {code: code - 0x60 for code in range(0x30A1, 0x30F7)}
 
 
 class _Results(TypedDict):
-    """`text` is what was searched; `note` a sentence above the groups."""
+    """`text` is what was searched; `exact` the address of the only record whose number that is; `note` a sentence above
+    the groups."""
 
     text: str
+    exact: NotRequired[str]
     groups: list[dict[str, Any]]
     note: str
     failed: bool
@@ -142,7 +144,9 @@ def _find(text: str, entries: Iterable[Entry]) -> _Results:
     whole = [_group(group) for group in answer["groups"] if group["hits"][0]["rank"] < 2]
     others = [_group(group) for group in answer["groups"] if group["hits"][0]["rank"] >= 2]
     groups = [*whole, *page_group, *others]
-    return _Results(text=text, groups=groups, note="" if groups else _nothing(text), failed=False)
+    numbered = [hit["address"] for group in answer["groups"] for hit in group["hits"] if hit["rank"] == 0]
+    exact = numbered[0] if len(numbered) == 1 else ""
+    return _Results(text=text, exact=exact, groups=groups, note="" if groups else _nothing(text), failed=False)
 
 
 def _nothing(text: str) -> str:

@@ -74,6 +74,22 @@ def test_a_number_is_typed_and_its_page_opened_without_the_mouse(page: Page, sta
     expect(field).to_be_hidden()
 
 
+def test_a_number_and_enter_open_its_page_at_once_and_a_name_is_listed(page: Page, stack: Stack) -> None:
+    """As a scanner types: Enter is there before the answer."""
+    open_dashboard(page, stack)
+    field = page.get_by_role("combobox", name="探すことば")
+
+    page.keyboard.press("Control+k")
+    field.fill("新宿")
+    field.press("Enter")
+    expect(page.get_by_role("option").nth(1)).to_contain_text("新宿")
+    field.fill("TC200-000042")
+    field.press("Enter")
+
+    expect(page.get_by_role("heading", name=re.compile("TC200-000042"))).to_be_visible()
+    expect(field).to_be_hidden()
+
+
 def test_a_page_that_is_found_stays_while_the_one_before_refreshes(context: BrowserContext, stack: Stack) -> None:
     """As on a slow line: what the server sends is held until the dashboard has refreshed itself once more."""
     page = context.new_page()
