@@ -71,7 +71,8 @@ def _sandbox_port(home: Home, environ: Mapping[str, str]) -> int:
     """The port of the running sandbox: `make up` may have used another port than this command's settings."""
     for name, process in leftover_processes(home):
         if name == "sandbox":
-            with contextlib.suppress(psutil.Error):
+            # While it starts, its environment is empty.
+            with contextlib.suppress(psutil.Error, KeyError):
                 return int(process.environ()["SANDBOX_PORT"])
     return int(environ["SANDBOX_PORT"])
 

@@ -115,7 +115,11 @@ def test_the_running_sandbox_is_found_on_any_port(
     home = Home(tmp_path)
     home.pids.mkdir()
     monkeypatch.setenv("SANDBOX_PORT", str(vendors.port))
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as sandbox:
+    # Its environment cannot be read before its program runs.
+    command = [sys.executable, "-c", "print('running', flush=True); input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as sandbox:
+        assert sandbox.stdout is not None
+        assert sandbox.stdout.readline() == "running\n"
         (home.pids / "sandbox").write_text(f"{sandbox.pid} {psutil.Process(sandbox.pid).create_time()}")
         monkeypatch.setenv("DATABASE_OWNER_URL", owner)
         monkeypatch.setenv("SANDBOX_PORT", str(free_port()))
