@@ -63,8 +63,8 @@ class Stack:
     def owner_database(self) -> str:
         return self.theirs.get("owner") or servers.url(self.home, "owner")
 
-    def start(self) -> float:
-        """Start and wait until every process runs. Returns the seconds until "Genba is ready"."""
+    def start(self, until: str = "every process is running") -> float:
+        """Start and wait for the line `until`. Returns the seconds until "Genba is ready"."""
         started_at = time.monotonic()
         self.lines = []
         ready_at = 0.0
@@ -78,7 +78,7 @@ class Stack:
         )
         reader = threading.Thread(target=self._read, daemon=True)
         reader.start()
-        while not any("every process is running" in line for line in self.lines):
+        while not any(until in line for line in self.lines):
             if not ready_at and any("Genba is ready" in line for line in self.lines):
                 ready_at = time.monotonic()
             if self.process.poll() is not None or time.monotonic() > started_at + TIMEOUT_SECONDS:

@@ -24,7 +24,7 @@ from playwright.sync_api import Page, expect
 from stack import servers
 from stack.home import ROOT
 from tests.chromium import sign_in
-from tests.processes import child_command, free_port
+from tests.processes import free_port
 from tests.rls_bypass import rls_bypass_url
 from tests.stack import Stack, make_stack, temporary_folder
 from tests.waiting import wait_for
@@ -238,19 +238,20 @@ def test_production_on_the_demos_data_does_not_start(stack: Stack) -> None:
 @pytest.mark.deep
 def test_a_second_ctrl_c_does_not_leave_orphans(folder: Path) -> None:
     second_stack = make_stack(folder)
-    process = subprocess.Popen(
-        child_command([sys.executable, "-m", "stack", "up"]),
-        cwd=ROOT,
-        env=second_stack.environ,
-        stdout=subprocess.DEVNULL,
-    )
-    wait_for(lambda: (second_stack.home.pids / "service").exists(), "the service did not start")
-    for _ in range(3):
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.05)
+    second_stack.start(until="starting the processes")
+    process = second_stack.process
+    assert process is not None
+    try:
+        wait_for(lambda: (second_stack.home.pids / "service").exists(), "the service did not start")
+        for _ in range(3):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.05)
 
-    assert process.wait(60) == 0
-    assert list(second_stack.home.pids.glob("*")) == []
+        assert process.wait(60) == 0
+        assert list(second_stack.home.pids.glob("*")) == []
+    finally:
+        process.kill()
+        process.wait(10)
 
 
 def test_production_without_its_secrets_is_refused_with_a_message(folder: Path) -> None:
