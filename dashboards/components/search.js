@@ -163,7 +163,9 @@ function create(root) {
     const isSlash = event.key === "/" && !event.ctrlKey && !event.metaKey && !event.altKey;
     // A browser that fills in a field sends events without a key.
     const isCtrlK = event.key?.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey;
-    const isTyping = event.composedPath()[0]?.matches?.(INPUTS);
+    // For a moment after Escape the field of the closed dialog still has the focus.
+    const target = event.composedPath()[0];
+    const isTyping = target?.matches?.(INPUTS) && target.checkVisibility();
     if (event.isComposing || !(isCtrlK || (isSlash && !isTyping && !document.querySelector(BUSY)))) return;
     event.preventDefault();
     event.stopPropagation();

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from service.core.areas import AREAS, areas
 from service.core.audit.search import ACTION_TITLES
 from service.core.values import labels, targets
@@ -9,25 +11,31 @@ from service.migrations.baseline import read_rows
 from service.reservations.state_machine.states import WAITING_LABEL, State
 from tests.api.walks.walk import CHOOSE_WALKERS, MIN_TEXT_LENGTH, Walker, WalkerChoice, operations
 
-# Names of areas, which jobs are named after, and of their records, fields, choices and actions, as the code and the
-# audit log write them.
-PRODUCT_TEXTS = {*AREAS} | {
-    text
-    for area in areas().values()
-    for titles in (area.subjects, area.fields, *(labels.resolved(area.name, codes) for codes in area.values.values()))
-    for text in (*titles, *titles.values())
-}
-PRODUCT_TEXTS |= {text for titles in ACTION_TITLES.items() for text in titles}
-PRODUCT_TEXTS |= {role for area in areas().values() for role in area.roles}
-# 定期作業 come with the product: their codes, owners and pages.
-CHORES = read_rows("reservations_chores")
-PRODUCT_TEXTS |= {chore[name] for chore in CHORES for name in ("code", "owner", "page")}
-# The state of a reservation is shown as a label; which labels a list has depends on the time.
-PRODUCT_TEXTS |= {*State.labels().values(), WAITING_LABEL}
-# So is the state of a target, which each area has: of an incident of the fleet, of a task of the reservations.
-PRODUCT_TEXTS |= {*targets.State}
 # An area without tenant-bound roles is one tenant: a row that a colleague lists may appear in a detail.
 SINGLE_TENANT_AREAS = {name for name, area in areas().items() if not any(role.scope for role in area.roles.values())}
+
+
+@cache
+def product_texts() -> set[str]:
+    """Texts that every tenant may see. The labels of an area are complete when the application was made."""
+    # Names of areas, which jobs are named after, and of their records, fields, choices and actions, as the code and the
+    # audit log write them.
+    titles = [
+        titles
+        for area in areas().values()
+        for titles in (
+            *(area.subjects, area.fields),
+            *(labels.resolved(area.name, codes) for codes in area.values.values()),
+        )
+    ]
+    # 定期作業 come with the product: their codes, owners and pages.
+    chores = [chore[name] for chore in read_rows("reservations_chores") for name in ("code", "owner", "page")]
+    # The state of a reservation is shown as a label; which labels a list has depends on the time. So is the state of a
+    # target, which each area has: of an incident of the fleet, of a task of the reservations.
+    states = [*State.labels().values(), WAITING_LABEL, *targets.State]
+    roles = [role for area in areas().values() for role in area.roles]
+    names = [text for codes in [*titles, ACTION_TITLES] for text in (*codes, *codes.values())]
+    return {*AREAS, *names, *roles, *chores, *states}
 
 
 @CHOOSE_WALKERS
@@ -46,7 +54,7 @@ def test_texts_of_other_tenants_are_nowhere_in_what_a_user_can_read(
             if not path.startswith(("/api/auth", "/api/health"))
         )
         colleagues = _of_colleagues(walker, texts_by_user)
-        foreign = set().union(*texts_by_user.values()) - texts_by_user[walker.login_id] - PRODUCT_TEXTS - colleagues
+        foreign = set().union(*texts_by_user.values()) - texts_by_user[walker.login_id] - product_texts() - colleagues
         # Most of the many texts do not occur even with their beginning: a fast first check.
         beginnings = {read[start : start + MIN_TEXT_LENGTH] for start in range(len(read))}
         candidates = {text for text in foreign if text[:MIN_TEXT_LENGTH] in beginnings and text in read}
