@@ -147,7 +147,7 @@ def make_stack(parent: Path) -> Stack:
         "DASHBOARDS_PORT": str(free_port()),
         "SANDBOX_PORT": str(free_port()),
         "SANDBOX_SMTP_PORT": str(free_port()),
-        "FLEET_HEARTBEAT_INTERVAL_SECONDS": "10",
+        "FLEET_HEARTBEAT_INTERVAL_SECONDS": "20",
         "SANDBOX_PACE": "0.3",
     }
     return Stack(Home(parent / "home"), environ)

@@ -81,6 +81,7 @@ def test_what_two_rows_of_one_thing_share_stays_when_one_of_them_changes(owner: 
     assert terms(owner, "alias") == {"b0777", "0777", "777", "c0888", "0888", "888"}
 
 
+@pytest.mark.deep
 def test_the_terms_of_a_database_of_0048_are_put_right(owner: Engine, running_servers: Home) -> None:
     def alembic(*command: str) -> None:
         environ = os.environ | {"DATABASE_OWNER_URL": servers.url(running_servers, "owner", NAME)}
