@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import smtplib
 import threading
 from datetime import timedelta
 
@@ -13,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from jobs import outbox as outbox_jobs
-from jobs.vendors import MOST_SECONDS, mail, slack
+from jobs.vendors import MOST_SECONDS, PermanentFailure, mail, slack
 from service.core.database.clock import app_clock, app_now, real_now
 from service.core.outbox import queue
 from service.core.outbox.records import OutboxMessage
@@ -22,6 +23,17 @@ from tests.jobs.outbox_scene import history, make_due, only_message, publish
 from tests.processes import free_port
 from tests.restored import RestoredDatabase
 from tests.sandbox.process import TOKEN, Sandbox
+
+
+@pytest.mark.parametrize(("codes", "is_permanent"), [((550, 550), True), ((550, 450), False), ((450,), False)])
+def test_a_mail_is_given_up_only_when_every_recipient_is_refused_for_good(
+    codes: tuple[int, ...], is_permanent: bool
+) -> None:
+    refused = {f"user{number}@shop.example": (code, b"") for number, code in enumerate(codes)}
+
+    failure = mail._failure(smtplib.SMTPRecipientsRefused(refused), "sending")
+
+    assert isinstance(failure, PermanentFailure) is is_permanent
 
 
 def test_a_post_reaches_its_channel_once_with_the_outbox_key(db: Session, sandbox: Sandbox) -> None:

@@ -13,7 +13,7 @@ from fastapi.security import HTTPBearer
 from service.core.access import identity
 from service.core.areas import areas
 from service.core.database.session import NO_SCOPES, Db, Scopes, set_scopes
-from service.core.http import idempotency
+from service.core.http import idempotency, rate_limits
 from service.core.http.addresses import address_of, closed_areas
 from service.core.problems import Forbidden, PasswordChangeNeeded, Unauthorized
 
@@ -62,6 +62,7 @@ class _Bearer(HTTPBearer):
         credentials = await super().__call__(request)
         if credentials is None:
             raise Unauthorized("ログインしてから操作してください。")
+        rate_limits.mark_token_read(request.scope)
         return credentials.credentials
 
 

@@ -1,5 +1,7 @@
 """Rate limits by source: how many requests without a token it may send, and how many refusals it may get anywhere.
 
+A request counts as one without a token when its route asks for none, whatever its headers say.
+
 Counted in this process's memory, by the minute: a count in the database would cost more than it saves. Routes where
 guessing pays off (sign-in, links, codes) count in the database, for all processes, with `access.throttle`. Our own
 programs on this machine, and the dashboards, which sign requests for their users, are not counted.
@@ -24,6 +26,14 @@ MAX_SOURCES = 100_000
 _HEALTH_PATHS = frozenset({"/api/health/live", "/api/health/ready"})
 
 
+_TOKEN_READ = "genba.token_read"
+
+
+def mark_token_read(scope: Scope) -> None:
+    """Called by what reads the bearer token of a request: its route asks for one."""
+    scope[_TOKEN_READ] = True
+
+
 class RateLimits:
     """Two counts for each source: its requests without a token, and its refusals. Paths that begin with
     `signed_prefix` have their signature in the body: there only refusals are counted."""
@@ -41,9 +51,9 @@ class RateLimits:
             await self.app(scope, receive, send)
             return
         self._start_minute()
-        if not any(name == b"authorization" for name, _ in scope["headers"]) and not scope["path"].startswith(
-            self._signed_prefix
-        ):
+        has_token = any(name == b"authorization" for name, _ in scope["headers"])
+        is_signed = scope["path"].startswith(self._signed_prefix)
+        if not has_token and not is_signed:
             self._count(self._requests, source)
         if seconds := self._seconds_to_wait(source):
             problem = TooMany(
@@ -54,8 +64,11 @@ class RateLimits:
             return
 
         async def send_and_count(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] in REFUSAL_STATUSES:
-                self._count(self._refusals, source)
+            if message["type"] == "http.response.start":
+                if message["status"] in REFUSAL_STATUSES:
+                    self._count(self._refusals, source)
+                elif has_token and not is_signed and "endpoint" in scope and _TOKEN_READ not in scope:
+                    self._count(self._requests, source)
             await send(message)
 
         await self.app(scope, receive, send_and_count)

@@ -28,7 +28,7 @@ from sqlalchemy.orm import Session
 from starlette.types import Receive, Scope, Send
 
 from service.core.database.session import Scopes, transaction
-from service.core.http import hosts
+from service.core.http import hosts, rate_limits
 from service.core.http.problem_responses import field_errors
 from service.core.pages import shell
 from service.core.problems import MethodNotAllowed, Problem
@@ -311,4 +311,6 @@ class McpApp:
             response.headers["Allow"] = "POST"
             await response(scope, receive, send)
             return
+        if scope["path"] == MCP_PATH:
+            rate_limits.mark_token_read(scope)
         await self._app(scope, receive, send)

@@ -58,6 +58,20 @@ def test_public_pages_have_a_rate_limit(browser_from: BrowserFrom, monkeypatch: 
     assert browser.get("/parent-card").status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/parent-card", "/api/openapi.json"])
+def test_a_token_that_nobody_asks_for_takes_no_request_out_of_the_limit(browser_from: BrowserFrom, path: str) -> None:
+    browser = browser_from("198.51.100.7")
+    browser.headers["authorization"] = "Bearer anything"
+
+    assert statuses(browser, path)[-2:] == [429] * 2
+
+
+def test_users_may_send_more_requests_than_visitors(browser_from: BrowserFrom, db: Session) -> None:
+    user = people.signed_in_client(db, browser_from("198.51.100.7"), people.create_user(db, "olivia", fleet="operator"))
+
+    assert set(statuses(user, "/api/auth/me")) == {200}
+
+
 KEYED = [
     ("GET", "/api/fleet/summary", 401),
     ("GET", "/pay/AAAAAAAAAAAAAAAAAAAAAA", 404),

@@ -53,6 +53,17 @@ def test_a_queue_is_stored_in_its_order_with_each_scans_own_time(
     assert {log.was_offline for log in logs} == {True}
 
 
+@pytest.mark.parametrize(("seconds", "was_offline"), [(30, False), (31, True)])
+def test_a_scan_that_was_sent_more_than_half_a_minute_later_was_offline(
+    db: Session, client: TestClient, sakura: Nursery, seconds: int, was_offline: bool
+) -> None:
+    sent_at = (MORNING + timedelta(seconds=seconds)).isoformat()
+
+    replay(client, log_in(client), [queued_scan(1, 0) | {"sentAt": sent_at}])
+
+    assert db.scalars(select(EntryExitLog.was_offline)).all() == [was_offline]
+
+
 def test_a_refused_scan_does_not_block_the_rest_of_the_queue(
     db: Session, client: TestClient, sakura: Nursery, himawari: Nursery
 ) -> None:

@@ -291,8 +291,9 @@ def test_a_renewed_token_replaces_the_old_one(agent: EnrolledAgent) -> None:
     assert agent.renew(new_token(), current_token=old) == 401
     state = agent.db.get_one(TerminalState, agent.terminal.id, populate_existing=True)
     assert (state.cloned_at, state.previous_stream_id) == (None, None)
-    audited = " ".join(str(entry.after) for entry in agent.db.scalars(select(AuditEntry)))
-    assert hash_token(new).hex() not in audited
+    entries = agent.db.scalars(select(AuditEntry).where(AuditEntry.subject == "terminal_token")).all()
+    assert {"renewed": True} in [entry.after for entry in entries]
+    assert hash_token(new).hex() not in " ".join(str(entry.after) for entry in entries)
 
 
 def test_renewing_to_the_token_that_is_shown_changes_nothing(agent: EnrolledAgent) -> None:

@@ -39,6 +39,10 @@ def test_the_list_says_what_is_to_be_done_next_and_until_when(db: Session, sign_
     assert (item["scope"], item["alert_type"], item["customer_name"]) == ("terminal", "error", "ABC商事")
     assert (item["store_name"], item["serial_number"]) == ("新宿店 レジ1番", "TC200-A00001")
     assert (item["members"], item["members_open"], item["store_terminals"]) == (1, 1, 1)
+    other = factories.terminal(db, factories.customer(db, "XYZ商事"), "TC200-A00002")
+    record_heartbeat(db, other, status="error", error="カードリーダー応答なし")
+    watch.watch(db)
+    assert [shown["store_terminals"] for shown in operator.get(PATH).json()["items"]] == [1, 1]
     assert (item["step"], item["response"]) == (2, "running")
 
     responses = []

@@ -75,6 +75,14 @@ def test_a_deposit_is_set_and_taken_away_where_a_users_machine_is_held(admin: Te
     assert (state(admin, NUMBER)["deposit"], timeline(admin, NUMBER)[0]["kind"]) == (None, "cleared")
 
 
+def test_a_timeline_has_the_events_of_its_own_device_alone(admin: TestClient, db: Session) -> None:
+    other = register_device(db, people.create_actor(db, "otto", loaners="admin"), serial="ZZZ-1")
+    submit_form(admin, other.number, LENT, **at_day(1))
+
+    assert [event["kind"] for event in timeline(admin, NUMBER)] == ["registered"]
+    assert [event["kind"] for event in timeline(admin, other.number)] == ["form", "registered"]
+
+
 @pytest.mark.parametrize(
     ("answers", "reason"),
     [

@@ -147,6 +147,7 @@ def test_the_address_and_the_kana_come_by_a_button_where_they_are_certain_and_no
     assert field(edit_page, "city").value == "渋谷区"
     press(edit_page, f"{form(edit_page)}.postal.button")
     assert (field(edit_page, "city").value, field(edit_page, "town").value) == ("千代田区", "永田町")
+    assert not [choice for choice in edit_page.selectbox if "住所の候補" in choice.label]
     field(edit_page, "zip_code").input("12")
     press(edit_page, f"{form(edit_page)}.postal.button")
     assert "郵便番号を7桁" in texts(edit_page)

@@ -91,6 +91,7 @@ def test_an_administrator_marks_a_duplicate_event_and_undoes_it(
 ) -> None:
     wrong = record_form_event(db, device, 20, COLLECTED, status=2)
     page = open_address(screen("anna", loaners="admin"), "loaners-device", number=NUMBER)
+    assert f"{PAST}.more" not in {button.key for button in page.button}
     press(page, f"{PAST}.mark.{wrong}")
     press(page, f"{PAST}.mark.{wrong}.confirm")
     assert db.get(Mark, wrong, populate_existing=True) is not None
