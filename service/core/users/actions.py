@@ -86,9 +86,12 @@ def change_user(db: Session, by: Actor, user_id: int, change: schemas.UserChange
         _replace_memberships(user, change.memberships, scope)
     if _audit_values(user) == before:
         return user
+    lost_areas = _areas_no_longer_administered(before, _audit_values(user))
+    if lost_areas and user.id == by.user_id:
+        raise Conflict("ご自分の管理者の役割は変更できません。必要な場合は、ほかの管理者に依頼してください。")
     user.version += 1
     db.flush()
-    _require_an_administrator(db, _areas_no_longer_administered(before, _audit_values(user)))
+    _require_an_administrator(db, lost_areas)
     _record_by_area(db, by, "update", user, before, _audit_values(user))
     return user
 
@@ -129,6 +132,8 @@ def set_active(db: Session, by: Actor, user_id: int, active: bool) -> User:
     scope = AdminScope.of(by, UPDATE)
     _lock_administrators(db, scope)
     user = get_user(db, by, user_id, UPDATE, lock=True)
+    if user.id == by.user_id and not active:
+        raise Conflict("ご自分のアカウントは無効にできません。必要な場合は、ほかの管理者に依頼してください。")
     _refuse_shared(user, scope, "有効・無効の切り替え")
     if user.is_active == active:
         return user

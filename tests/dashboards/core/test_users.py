@@ -189,9 +189,7 @@ def test_a_conflict_shows_both_sides_with_the_details_of_an_area_and_the_typed_v
     assert stored_details(db, "taro") == {"staff_code": "A1"}
 
 
-def test_users_are_deactivated_and_activated_after_a_confirmation_but_not_the_last_administrator(
-    page: AppTest, db: Session
-) -> None:
+def test_users_are_deactivated_and_activated_after_a_confirmation_but_not_oneself(page: AppTest, db: Session) -> None:
     for login_id, button, is_active in (("taro", "deactivate", False), ("jiro", "activate", True)):
         open_details(page, login_id)
         press(page, f"users.{button}")
@@ -202,7 +200,7 @@ def test_users_are_deactivated_and_activated_after_a_confirmation_but_not_the_la
     open_details(page, "amy")
     press(page, "users.deactivate")
     press(page, "users.deactivate_now.confirm")
-    assert "管理者がいなくなるため、変更できません" in page.error[0].value
+    assert "ご自分のアカウントは無効にできません" in page.error[0].value
     assert stored(db, "amy").is_active is True
 
 
