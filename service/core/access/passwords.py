@@ -20,6 +20,9 @@ READABLE_CHARACTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 # with digits or signs before or after it.
 COMMON_WORDS_FILE = Path(__file__).with_name("common_passwords.txt")
 
+# Digits and signs that people put before and after a word.
+AROUND = "0123456789!?#$@%&*+-_. "
+
 
 @lru_cache(maxsize=1)
 def common_words() -> frozenset[str]:
@@ -35,15 +38,22 @@ def problem_with(password: str, login_id: str, *, is_old: bool = False) -> str |
         return f"パスワードは{MAX_LENGTH}文字以内にしてください。"
     if is_old:
         return "いまのパスワードとは違うものにしてください。"
-    if login_id.casefold() in (normalised, normalised[::-1]) or normalised.strip("0123456789") == login_id.casefold():
+    if _is_login_id(normalised, login_id.casefold()):
         return "ログインIDと同じパスワードは使えません。別のものにしてください。"
     if _is_common(normalised):
         return "推測されやすいパスワードです。ほかの人が思いつかない、別のものにしてください。"
     return None
 
 
+def _is_login_id(normalised: str, login_id: str) -> bool:
+    """Also backwards, several times, or with digits and signs before and after it."""
+    texts = {text for whole in (normalised, normalised[::-1]) for text in (whole, whole.strip(AROUND)) if text}
+    words = {word for word in (login_id, login_id.strip(AROUND)) if word}
+    return any(text == word * (len(text) // len(word)) for text in texts for word in words)
+
+
 def _is_common(normalised: str) -> bool:
-    if normalised.strip("0123456789!?#$@%&*+-_. ") in common_words() | {""} or normalised in common_words():
+    if normalised.strip(AROUND) in common_words() | {""} or normalised in common_words():
         return True
     if len(set(normalised)) <= 2:
         return True

@@ -187,7 +187,7 @@ def sign_out(request: Request, db: Db, token: BearerToken) -> None:
     """Every signed-in user can sign out, without any permission."""
     active_session = identity.find_session(db, token)
     if active_session is None:
-        raise Unauthorized("セッションの有効期限が切れています。もう一度サインインしてください。")
+        raise Unauthorized("セッションの有効期限が切れています。もう一度ログインしてください。")
     identity.close_session(db, token)
     audit.record(
         db, actor_of(active_session, client_address(request)), "logout", "core", "user", active_session.user_id

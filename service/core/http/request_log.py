@@ -1,4 +1,5 @@
-"""Request id, one log line and metrics for each request: an ASGI layer before all routes except heartbeats."""
+"""Request id, one log line and metrics for each request, and no caching of the API's answers: an ASGI layer before all
+routes except heartbeats."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ REQUESTS = Counter("genba_http_requests_total", "HTTP requests answered", ["meth
 SECONDS = Histogram("genba_http_request_seconds", "Time to answer, seconds", ["route"])
 # A request that takes longer is logged as a warning.
 SLOW_SECONDS = 1.0
+OPENAPI_PATH = "/api/openapi.json"
 VALID_REQUEST_ID = re.compile(rb"^[A-Za-z0-9._-]{8,64}$")
 
 log = structlog.get_logger()
@@ -36,12 +38,17 @@ class RequestLog:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started, status = time.perf_counter(), 500
+        # Answers of the API are about persons: no browser or proxy keeps them.
+        is_private = scope["path"].startswith("/api/") and scope["path"] != OPENAPI_PATH
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+                headers = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+                if is_private and not any(name == b"cache-control" for name, _ in headers):
+                    headers.append((b"cache-control", b"no-store"))
+                message["headers"] = headers
             await send(message)
 
         try:

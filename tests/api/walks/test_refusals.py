@@ -58,3 +58,6 @@ def test_who_holds_the_permission_is_answered(walkers: list[Walker], choose: Wal
                 answer = walker.call("GET", path)
                 # 422: a route that requires parameters.
                 assert answer.status_code in (200, 404, 422), (walker.login_id, path, answer.text[:300])
+                assert "cache-control" in answer.headers, path
+                if answer.headers.get("content-type") == "application/json":
+                    assert "no-store" in answer.headers["cache-control"], path

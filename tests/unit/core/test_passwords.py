@@ -20,6 +20,8 @@ PRODUCTION_COST, UNKNOWN_USER_HASH = identity.BCRYPT_COST, identity._UNKNOWN_USE
         ("Hanako.Yamada", "ログインIDと同じ"),
         ("hanako.yamada1", "ログインIDと同じ"),
         ("adamay.okanah", "ログインIDと同じ"),
+        ("!hanako.yamada#2026", "ログインIDと同じ"),
+        ("hanako.yamadaHanako.Yamada", "ログインIDと同じ"),
         ("password123", "推測されやすい"),
         ("ｐａｓｓｗｏｒｄ１２３", "推測されやすい"),
         ("P@ssw0rd2026!", "推測されやすい"),
@@ -34,6 +36,10 @@ PRODUCTION_COST, UNKNOWN_USER_HASH = identity.BCRYPT_COST, identity._UNKNOWN_USE
 )
 def test_an_easily_guessed_password_is_refused(password: str, why: str) -> None:
     assert why in str(problem_with(password, "hanako.yamada"))
+
+
+def test_a_login_id_with_a_number_is_no_password_with_another_number() -> None:
+    assert "ログインIDと同じ" in str(problem_with("fleet-staff99", "fleet-staff01"))
 
 
 def test_the_old_password_is_refused() -> None:
