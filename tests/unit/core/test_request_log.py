@@ -30,7 +30,7 @@ def test_a_slow_request_is_logged_as_a_warning(
     observed = request_log.RequestLog(PlainTextResponse("ok"))
     monkeypatch.setattr(time, "perf_counter", lambda: next(times))
     with capture_logs() as logs:
-        asyncio.run(observed({"type": "http", "method": "GET", "headers": []}, receive, send))
+        asyncio.run(observed({"type": "http", "method": "GET", "path": "/", "headers": []}, receive, send))
     monkeypatch.undo()
 
     assert [(line["event"], line["log_level"], line["ms"]) for line in logs] == [(event, level, seconds * 1000)]
