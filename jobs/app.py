@@ -18,6 +18,7 @@ app.conf.update(
         "jobs.core",
         "jobs.outbox",
         "jobs.presence",
+        "jobs.pulse",
         "jobs.tasks",
         *(f"jobs.{area}" for area in AREAS),
     ],

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from typing import Any
 
 from celery import Celery
 from celery.beat import Scheduler
 from celery.signals import setup_logging
 
-from service.core.areas import TICK_QUEUE, ticks
+from service.core.areas import TICK_QUEUE, Tick, ticks
 from service.core.monitoring.logs import configure_logging
 from service.core.settings import settings
 
-# A tick that waited for three of its intervals expires: the next one does its work.
-TICKS: dict[str, dict[str, Any]] = {
-    name: {
-        "task": name,
-        "schedule": tick.every,
-        "options": {"expires": max(10, min(600, 3 * tick.every.total_seconds())), "queue": tick.queue},
-    }
-    for name, tick in ticks().items()
+# Ticks that come at least so often are one message (`jobs.pulse`).
+QUICK = timedelta(seconds=3)
+PULSE = "core.pulse"
+
+
+def quick_ticks() -> dict[str, Tick]:
+    return {name: tick for name, tick in ticks().items() if tick.every <= QUICK and tick.queue == TICK_QUEUE}
+
+
+def _entry(name: str, every: timedelta, queue: str) -> dict[str, Any]:
+    """A tick that waited for three of its intervals expires: the next one does its work."""
+    options = {"expires": max(10, min(600, 3 * every.total_seconds())), "queue": queue}
+    return {"task": name, "schedule": every, "options": options}
+
+
+TICKS: dict[str, dict[str, Any]] = {PULSE: _entry(PULSE, timedelta(seconds=1), TICK_QUEUE)} | {
+    name: _entry(name, tick.every, tick.queue) for name, tick in ticks().items() if name not in quick_ticks()
 }
 
 
@@ -42,9 +52,9 @@ class StartAtOnce(Scheduler):
 
     def setup_schedule(self) -> None:
         super().setup_schedule()
-        for name, tick in ticks().items():
+        for name, tick in TICKS.items():
             entry = self.schedule[name]
-            entry.last_run_at = entry.default_now() - tick.every
+            entry.last_run_at = entry.default_now() - tick["schedule"]
 
 
 @setup_logging.connect

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
 from jobs import agencies, recognition
-from jobs.timetable import TICKS, app
+from jobs.timetable import PULSE, TICKS, app
 from service.agencies.ocr.models import Reading
 from service.agencies.rules import OCR_QUEUE
 from service.core.areas import areas
@@ -64,7 +64,7 @@ def test_the_job_has_no_tick_when_off_and_a_queue_of_its_own() -> None:
 
     assert "agencies.read" not in TICKS
     assert (tick.is_on(), tick.queue) == (False, "ocr")
-    assert TICKS["tasks.wake"]["options"]["queue"] == "ticks"
+    assert TICKS[PULSE]["options"]["queue"] == "ticks"
 
 
 def test_a_reading_is_stored(db: Session, waiting: Reading, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from kombu.utils.imports import symbol_by_name
 
 from jobs.timetable import TICKS, StartAtOnce, app
-from service.core.areas import ticks
 
 
 def test_every_tick_runs_at_the_start_and_then_at_its_interval() -> None:
@@ -18,7 +17,7 @@ def test_every_tick_runs_at_the_start_and_then_at_its_interval() -> None:
             is_due_again, wait = next(entry).is_due()
             assert is_due, name
             assert not is_due_again, name
-            assert 0 < wait <= ticks()[name].every.total_seconds()
+            assert 0 < wait <= TICKS[name]["schedule"].total_seconds()
 
 
 def test_a_tick_that_waited_too_long_is_dropped() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
 import redis
 from alembic.script import ScriptDirectory
-from sqlalchemy import String, select, text
+from sqlalchemy import String, literal, select, text
 from sqlalchemy.dialects.postgresql import TIMESTAMP, insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -18,6 +18,8 @@ from service.core.database.clock import real_now
 from service.core.database.session import Base, transaction
 from service.core.settings import settings
 
+# Much shorter than the silence that is reported.
+NOTE_AGE = timedelta(seconds=5)
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 
@@ -31,7 +33,12 @@ class JobHeartbeat(Base):
 
 
 def record_job(db: Session, name: str) -> None:
-    statement = insert(JobHeartbeat).values(name=name, at=real_now())
+    """Notes that the job runs. A note that is a few seconds old is left: a tick that finds nothing to do writes
+    nothing."""
+    now = real_now()
+    noted = select(JobHeartbeat.name).where(JobHeartbeat.name == name, JobHeartbeat.at.between(now - NOTE_AGE, now))
+    row = select(literal(name), literal(now, TIMESTAMP(timezone=True))).where(~noted.exists())
+    statement = insert(JobHeartbeat).from_select(["name", "at"], row)
     db.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"at": statement.excluded.at}))
 
 
