@@ -12,6 +12,12 @@ from jobs.timetable import PULSE, TICKS, quick_ticks
 from service.core.areas import ticks
 
 
+@pytest.fixture(autouse=True)
+def tasks() -> None:
+    """All of them are known, as in a worker."""
+    app.loader.import_default_modules()
+
+
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the quick ticks that ran, in their order. They do nothing else."""
