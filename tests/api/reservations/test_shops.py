@@ -169,7 +169,9 @@ def test_a_new_shop_is_called_last_and_a_removed_one_leaves_no_gap(sign_in: Sign
     client.patch(f"{SHOPS}/{a}", json={"version": 1, "services": [cake]})
 
     [entry] = client.get("/api/core/audit", params={"subject": "shop", "action": "update"}).json()["items"]
-    assert (entry["before"], entry["after"]) == ({"services": ["花束"]}, {"services": ["ケーキ"]})
+    assert [(change["field"], change["before"], change["after"]) for change in entry["changes"]] == [
+        ("services", "花束", "ケーキ")
+    ]
     assert (call_order(client, bouquet), call_order(client, cake)) == (["B", "C"], ["B", "A"])
     assert get_shop(client, c)["services"] == [{"id": bouquet, "code": "bouquet", "name": "花束", "place": 2}]
 
