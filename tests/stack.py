@@ -24,9 +24,11 @@ from stack import clock, programs, servers
 from stack.home import ROOT, Home
 from stack.supervise import leftover_processes
 from tests.processes import child_command, free_port, make_temporary_folder
+from tests.waiting import wait_for
 
 # Generous, because the machine runs other tests at the same time.
 TIMEOUT_SECONDS = 300
+ALL_RUN = "every process is running"
 
 
 @dataclass
@@ -63,8 +65,9 @@ class Stack:
     def owner_database(self) -> str:
         return self.theirs.get("owner") or servers.url(self.home, "owner")
 
-    def start(self, until: str = "every process is running") -> float:
-        """Start and wait for the line `until`. Returns the seconds until "Genba is ready"."""
+    def start(self, until: str = ALL_RUN) -> float:
+        """Start and wait for the line `until`, and for the sandbox, which begins to listen a little after it is
+        running. Returns the seconds until "Genba is ready"."""
         started_at = time.monotonic()
         self.lines = []
         ready_at = 0.0
@@ -87,7 +90,17 @@ class Stack:
                 reader.join(5)
                 raise AssertionError("make up did not get ready:\n" + "".join(self.lines))
             time.sleep(0.1)
-        return (ready_at or time.monotonic()) - started_at
+        seconds = (ready_at or time.monotonic()) - started_at
+        if until == ALL_RUN and (self.home.pids / "sandbox").exists():
+            wait_for(self._sandbox_answers, "the sandbox does not answer")
+        return seconds
+
+    def _sandbox_answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.sandbox}/mails", timeout=5):
+                return True
+        except OSError:
+            return False
 
     def _read(self) -> None:
         assert self.process is not None
