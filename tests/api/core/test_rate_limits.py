@@ -10,10 +10,14 @@ import pytest
 from anyio.from_thread import BlockingPortal
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 
 from dashboards.client import signed_address_header
 from service.core.http import rate_limits
 from service.core.settings import settings
+from service.reservations.assistants import mcp
+from service.reservations.assistants.actions import MCP_PATH
 from tests import people
 from tests.whole import service_app
 
@@ -70,6 +74,23 @@ def test_users_may_send_more_requests_than_visitors(browser_from: BrowserFrom, d
     user = people.signed_in_client(db, browser_from("198.51.100.7"), people.create_user(db, "olivia", fleet="operator"))
 
     assert set(statuses(user, "/api/auth/me")) == {200}
+
+
+@pytest.mark.usefixtures("browser_from")
+@pytest.mark.parametrize(("path", "expected"), [(MCP_PATH, {200}), (mcp.METADATA_PATH, {200, 429})])
+def test_assistants_may_send_more_requests_than_those_who_read_where_to_sign_in(
+    monkeypatch: pytest.MonkeyPatch, path: str, expected: set[int]
+) -> None:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["endpoint"] = answer
+        await PlainTextResponse("ok")(scope, receive, send)
+
+    assistants = mcp.McpApp()
+    monkeypatch.setattr(assistants, "_app", answer)
+    limited = rate_limits.RateLimits(assistants, "/signed")
+    client = TestClient(limited, client=("198.51.100.7", 50000), headers={"Authorization": "Bearer anything"})
+
+    assert {client.post(path).status_code for _ in range(MAX_REQUESTS + 3)} == expected
 
 
 KEYED = [
