@@ -14,7 +14,7 @@ from collections import defaultdict
 import structlog
 
 from jobs.app import app
-from jobs.timetable import PULSE, quick_ticks
+from jobs.timetable import PULSE, QUICK_TICKS
 
 # A message may come a little earlier than a second after the last one.
 EARLY_SECONDS = 0.5
@@ -26,7 +26,7 @@ _due_at: dict[str, float] = {}
 
 @app.task(name=PULSE)
 def pulse() -> None:
-    for name, tick in quick_ticks().items():
+    for name, tick in QUICK_TICKS.items():
         if _running[name].acquire(blocking=False):
             try:
                 _run_if_due(name, tick.every.total_seconds())

@@ -17,10 +17,9 @@ from service.core.settings import settings
 # Ticks that come at least so often are one message (`jobs.pulse`).
 QUICK = timedelta(seconds=3)
 PULSE = "core.pulse"
-
-
-def quick_ticks() -> dict[str, Tick]:
-    return {name: tick for name, tick in ticks().items() if tick.every <= QUICK and tick.queue == TICK_QUEUE}
+QUICK_TICKS: dict[str, Tick] = {
+    name: tick for name, tick in ticks().items() if tick.every <= QUICK and tick.queue == TICK_QUEUE
+}
 
 
 def _entry(name: str, every: timedelta, queue: str) -> dict[str, Any]:
@@ -30,7 +29,7 @@ def _entry(name: str, every: timedelta, queue: str) -> dict[str, Any]:
 
 
 TICKS: dict[str, dict[str, Any]] = {PULSE: _entry(PULSE, timedelta(seconds=1), TICK_QUEUE)} | {
-    name: _entry(name, tick.every, tick.queue) for name, tick in ticks().items() if name not in quick_ticks()
+    name: _entry(name, tick.every, tick.queue) for name, tick in ticks().items() if name not in QUICK_TICKS
 }
 
 

@@ -24,8 +24,6 @@ REFUSAL_STATUSES = frozenset({401, 403, 404})
 # Beyond so many sources in one minute, new ones are not counted.
 MAX_SOURCES = 100_000
 _HEALTH_PATHS = frozenset({"/api/health/live", "/api/health/ready"})
-
-
 _TOKEN_READ = "genba.token_read"
 
 

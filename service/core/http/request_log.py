@@ -17,7 +17,6 @@ REQUESTS = Counter("genba_http_requests_total", "HTTP requests answered", ["meth
 SECONDS = Histogram("genba_http_request_seconds", "Time to answer, seconds", ["route"])
 # A request that takes longer is logged as a warning.
 SLOW_SECONDS = 1.0
-OPENAPI_PATH = "/api/openapi.json"
 VALID_REQUEST_ID = re.compile(rb"^[A-Za-z0-9._-]{8,64}$")
 
 log = structlog.get_logger()
@@ -39,7 +38,7 @@ class RequestLog:
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started, status = time.perf_counter(), 500
         # Answers of the API are about persons: no browser or proxy keeps them.
-        is_private = scope["path"].startswith("/api/") and scope["path"] != OPENAPI_PATH
+        is_private = scope["path"].startswith("/api/")
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
