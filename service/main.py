@@ -40,7 +40,7 @@ from service.core.http import (
 from service.core.monitoring import gauges, logs
 from service.core.monitoring.instances import Presence
 from service.core.pages import assets
-from service.core.routing import path_table, replica_reads
+from service.core.routing import one_thread, path_table, replica_reads
 from service.core.settings import settings
 from service.core.values import labels
 from service.entries import pages as entries_pages
@@ -72,7 +72,7 @@ def _fastapi(ingest: fleet_ingest.Ingest, assistants: assistants_mcp.McpApp) -> 
     replica_reads.install(api)
     modules = [module for kind in ("api", "pages", "webhooks") for module in areas.modules(kind)]
     routes = [*core_api.routes, *(route for module in modules for route in module.router.routes)]
-    idempotency.install(routes)
+    one_thread.install(routes)
     path_table.install(api, routes)
 
     def openapi() -> dict[str, Any]:

@@ -175,11 +175,9 @@ def _open_session(db: Session, user: identity.User, address: str) -> tuple[str, 
     return token, actor_of(active_session, address)
 
 
-@router.get("/api/auth/me", response_model=Me, responses=refusals(401, 403), tags=["auth"])
-async def who_am_i(request: Request, token: BearerToken) -> Response:
-    """In one thread, like the lists: each open page asks this every few seconds."""
-    me = await short_transaction(request, NO_SCOPES, lambda db: _me(db, authenticate(request, db, token)))
-    return Response(me.model_dump_json(), media_type="application/json")
+@router.get("/api/auth/me", responses=refusals(401, 403), tags=["auth"])
+def who_am_i(request: Request, db: Db, token: BearerToken) -> Me:
+    return _me(db, authenticate(request, db, token))
 
 
 @router.post("/api/auth/logout", status_code=204, responses=refusals(401), tags=["auth"])

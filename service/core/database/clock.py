@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from service.core.database.session import Base
+from service.core.database.session import Base, fetch
 from service.core.values.times import TOKYO, WEEKDAYS
 
 # One row: how far app_now() is moved from real time. The application's role can only read it; the owner can change it.
@@ -39,8 +39,8 @@ app_clock = Table(
 
 def app_now(db: Session) -> datetime:
     """The product's time, timezone-aware, in UTC; constant within a transaction."""
-    now: datetime = db.execute(select(func.app_now())).scalar_one()
-    return now.astimezone(UTC)
+    [(now,)] = fetch(db, "SELECT app_now()", {})
+    return now.astimezone(UTC)  # type: ignore[no-any-return]
 
 
 def clock_shift(db: Session) -> timedelta:

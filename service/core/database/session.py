@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -18,8 +18,7 @@ from functools import lru_cache
 from typing import Annotated, Any
 
 import psycopg
-from anyio import CapacityLimiter, to_thread
-from fastapi import Depends
+from fastapi import Depends, Request
 from sqlalchemy import CheckConstraint, Engine, ExceptionContext, MetaData, create_engine, event, func, text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError, InvalidRequestError, OperationalError
@@ -221,29 +220,33 @@ def violates(error: IntegrityError, constraint: str) -> bool:
     return isinstance(error.orig, psycopg.Error) and error.orig.diag.constraint_name == constraint
 
 
-async def _route_session() -> AsyncIterator[Session]:
-    """As `transaction`, for a route. It begins without a thread: the first statement takes the connection."""
-    session = session_factory()()
-    try:
+EXIT_STACK_KEY = "genba.exit_stack"
+
+
+def exit_stack(request: Request) -> ExitStack:
+    """Of the route that runs (`routing.one_thread`): what is entered here ends before the answer goes out."""
+    stack: ExitStack = request.scope[EXIT_STACK_KEY]
+    return stack
+
+
+@contextmanager
+def _committed_at_the_end() -> Iterator[Session]:
+    with session_factory()() as session:
         yield session
-    except BaseException:
-        await run_in_own_thread(session.close)
-        raise
-    if session.in_transaction():
-        await run_in_own_thread(commit, session)
+        if session.in_transaction():
+            session.commit()
+
+
+async def route_session(request: Request) -> Session:
+    """As `transaction`, for a route: the commit happens before the answer, so that a request whose commit fails is not
+    answered with 200. The first statement takes the connection."""
+    return exit_stack(request).enter_context(_committed_at_the_end())
 
 
 def commit(session: Session) -> None:
+    """Commits, and gives the connection back."""
     with session:
         session.commit()
 
 
-async def run_in_own_thread(function: Callable[..., None], *arguments: Any) -> None:
-    """Runs the function outside the thread limit: all other threads may be waiting for a connection, and the function
-    gives one back."""
-    await to_thread.run_sync(function, *arguments, limiter=CapacityLimiter(1))
-
-
-# scope="function": the commit happens before the answer. With the default scope it would happen after the answer, and
-# a request whose commit fails would have been answered with 200.
-Db = Annotated[Session, Depends(_route_session, scope="function")]
+Db = Annotated[Session, Depends(route_session)]

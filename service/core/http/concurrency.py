@@ -1,8 +1,7 @@
 """Concurrency limit: as many requests at once as the pool has connections; the others wait in a queue.
 
-A route holds its connection until its transaction has been committed, and the commit needs a thread. Without a limit,
-new requests would take every thread to wait for a connection, and requests with a connection would wait for a thread:
-a deadlock until the pool's time-out.
+A route holds a thread and a connection until its transaction has been committed. Without a limit, a burst would take
+every thread only to wait for a connection, and fail at the pool's time-out.
 """
 
 from __future__ import annotations

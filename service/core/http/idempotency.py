@@ -5,8 +5,8 @@ own transaction, and the answer is stored in the same one, so that a change is c
 A concurrent request with the same key waits at the claim. A refusal rolls back the transaction, and the claim with it:
 refusals are not stored.
 
-Routes that authenticate by a session do this without more code (`auth.Authenticated` claims the key, `install` stores
-the answer); routes with short transactions use `short_transactions.idempotent_transaction`.
+Routes that authenticate by a session do this without more code (`auth.Authenticated` claims the key,
+`with_idempotency` stores the answer); routes with short transactions use `short_transactions.idempotent_transaction`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import hashlib
 import hmac
 import os
 import uuid
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -24,7 +24,7 @@ import psycopg
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from fastapi import Request
 from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute, request_response
+from fastapi.routing import APIRoute
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, SmallInteger, func, text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.exc import OperationalError
@@ -32,7 +32,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from service.core.database.session import Base, fetch, run_in_own_thread
+from service.core.database.session import Base, fetch
 from service.core.problems import Invalid, Unavailable
 from service.core.settings import settings
 from service.core.values.messages import MESSAGES
@@ -193,7 +193,9 @@ Handler = Callable[[Request], Awaitable[Response]]
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 
-def _with_idempotency(handle: Handler) -> Handler:
+def with_idempotency(handle: Handler) -> Handler:
+    """The handler of an idempotent route, inside its transaction."""
+
     async def handler(request: Request) -> Response:
         key = request.headers.get(HEADER)
         if key is None:
@@ -205,13 +207,8 @@ def _with_idempotency(handle: Handler) -> Handler:
             return replay.response()
         if idempotent_request.claimed_in is not None:
             # Before the commit, which follows when this has returned.
-            await run_in_own_thread(
-                store_answer,
-                idempotent_request,
-                idempotent_request.claimed_in,
-                response.status_code,
-                bytes(response.body),
-            )
+            session, body = idempotent_request.claimed_in, bytes(response.body)
+            store_answer(idempotent_request, session, response.status_code, body)
         return response
 
     return handler
@@ -230,13 +227,6 @@ def is_idempotent(route: BaseRoute) -> bool:
 
 def _claims(dependant: Dependant) -> bool:
     return getattr(dependant.call, "claims", False) or any(map(_claims, dependant.dependencies))
-
-
-def install(routes: Iterable[BaseRoute]) -> None:
-    """Wraps each idempotent route, inside the transaction that its dependencies keep open."""
-    for route in routes:
-        if isinstance(route, APIRoute) and is_idempotent(route):
-            route.app = request_response(_with_idempotency(route.get_route_handler()))
 
 
 def describe(operation: dict[str, Any]) -> None:

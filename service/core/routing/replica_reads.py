@@ -7,10 +7,8 @@ write anything, not even an audit entry.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Annotated
 
-from anyio import to_thread
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from sqlalchemy.orm import Session
@@ -18,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from service.core.access.auth import Actor, Authenticated
 from service.core.database import replica
-from service.core.database.session import Db, commit, run_in_own_thread
+from service.core.database.session import Db, commit, exit_stack
 
 _RETRIED_KEY = "genba.retried"
 
@@ -34,22 +32,20 @@ def read_only(session: Session) -> Session:
     return session
 
 
-async def _read_session(request: Request, actor: Authenticated, primary: Db) -> AsyncIterator[Session]:
-    session = await to_thread.run_sync(open_replica, request, actor) if replica.is_configured() else None
+def _read_session(request: Request, actor: Authenticated, primary: Db) -> Session:
+    session = open_replica(request, actor) if replica.is_configured() else None
     if session is None:
-        yield read_only(primary)
-        return
-    with replica.failing_over():
-        try:
-            # Gives the primary's connection back to the pool.
-            await run_in_own_thread(commit, primary)
-            yield session
-        finally:
-            await run_in_own_thread(session.close)
+        return read_only(primary)
+    stack = exit_stack(request)
+    stack.enter_context(replica.failing_over())
+    stack.enter_context(session)
+    # Gives the primary's connection back to the pool.
+    commit(primary)
+    return session
 
 
 _read_session.may_lag = True  # type: ignore[attr-defined]  # read when `service.main` writes the OpenAPI document
-ReadDb = Annotated[Session, Depends(_read_session, scope="function")]
+ReadDb = Annotated[Session, Depends(_read_session)]
 
 
 def may_lag(route: APIRoute) -> bool:

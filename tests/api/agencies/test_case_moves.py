@@ -20,6 +20,7 @@ from service.agencies.rules import Status
 from service.agencies.sites import actions as site_actions
 from service.agencies.sites import schemas
 from service.core.access.auth import Actor
+from service.core.audit import AuditEntry
 from service.core.problems import Problem
 from tests.api.agencies import scene
 from tests.api.agencies.scene import Scene
@@ -90,6 +91,19 @@ def test_a_site_moves_as_the_document_draws_it(team: Scene, before: Status, move
     else:
         move(team.db, actor, request, site)
     assert queries.get_site(team.db, request, site).status == (after or before).value
+
+
+def test_each_move_of_a_request_is_in_the_audit_log(team: Scene) -> None:
+    request = scene.request(team.db, scene.corporation(team.db, team.a), team.alice)
+    site = scene.site(team.db, request)
+    for move in (report, cancel):
+        move(team.db, team.acting(team.olga), request, site.id)
+
+    moves = [(W, D, "status_change"), (D, C, "cancel")]
+    about = select(AuditEntry).where(AuditEntry.subject == "request", AuditEntry.subject_id == str(request.id))
+    entries = team.db.scalars(about.order_by(AuditEntry.id)).all()
+    stored = [(entry.action, entry.before, (entry.after or {}).get("status")) for entry in entries]
+    assert stored == [(action, {"status": before.value}, after.value) for before, after, action in moves]
 
 
 def _site_with_status(team: Scene, request: Request, status: Status) -> int:

@@ -75,6 +75,26 @@ def test_the_sheet_shows_the_latest_times_and_counts(
     assert sheet["counts"] == {"present": 2, "absent": 1, "late": 0, "left_early": 0, "unknown": 0}
 
 
+def test_scans_of_other_days_and_deleted_scans_are_left_out(
+    db: Session, client: TestClient, scanned: None, sakura: Nursery
+) -> None:
+    scan = {"parent_id": 123456, "nursery_id": sakura.id, "entry_type": "Exit"}
+    hours = {"yesterday": at_time(17, 0, date(2026, 1, 13)), "tomorrow": at_time(0, 0, date(2026, 1, 15))}
+    db.execute(insert(EntryExitLog), [{**scan, "timestamp": hour} for hour in hours.values()])
+    deleted = {**scan, "timestamp": at_time(18, 0), "deleted_at": at_time(18, 1), "deleted_by": "園 長子"}
+    db.execute(insert(EntryExitLog), [{**deleted, "delete_reason": "押し間違い"}])
+    db.commit()
+    sign_in_member(db, client, sakura, "staff")
+
+    array = client.get("/api/attendance", params={"date": "2026-01-14"}).json()
+    sheet = client.get("/api/entries/attendance", params={"day": "2026-01-14"}).json()
+
+    [logs] = [row["entryExitLogs"] for row in array if row["childName"] == "山田太郎"]
+    assert len(logs) == 4
+    [row] = [row for row in sheet["rows"] if row["child_name"] == "山田太郎"]
+    assert row["latest_exit"] == "2026-01-14T06:30:00Z"
+
+
 def test_of_two_edits_at_once_the_second_is_a_conflict(
     db: Session, client: TestClient, scanned: None, sakura: Nursery
 ) -> None:

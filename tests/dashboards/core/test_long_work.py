@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
 from dashboards import session
+from dashboards.core.imports import ERRORS_PER_PAGE
 from service.core.tasks.records import Task
 from service.fleet.models import Customer
 from tests.dashboards.conftest import Network, open_address
@@ -103,6 +104,21 @@ def test_rows_in_error_are_listed_nothing_can_be_imported_and_other_users_do_not
     assert "見つかりません" in texts(page)
     press(page, "core.imports.again")
     assert "必要な列" in texts(page)
+
+
+def test_errors_are_shown_fifty_at_a_time(admin: AppTest, service_client: TestClient) -> None:
+    errors = [f"店{number},,a@b.example,03-1234-5678,\n" for number in range(ERRORS_PER_PAGE + 1)]
+    page = open_address(
+        admin, "imports", id=start_import(service_client, "".join([CUSTOMERS, *errors[:ERRORS_PER_PAGE]]))
+    )
+    assert "取り込めない行が50行あります" in texts(page)
+    assert "core.imports.next" not in keys(page)
+
+    page = open_address(admin, "imports", id=start_import(service_client, "".join([CUSTOMERS, *errors])))
+    assert "1–50件目（全51件）" in texts(page)
+    press(page, "core.imports.next")
+    assert "51–51件目（全51件）" in texts(page)
+    assert page.button(key="core.imports.next").disabled
 
 
 def test_changed_columns_are_checked_before_anything_is_imported(
