@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 
 from service.agencies import actions, exports, queries, schemas
 from service.core import resources
@@ -14,7 +14,6 @@ from service.core.database.session import Db
 from service.core.exports import routes
 from service.core.http.problem_responses import refusals
 from service.core.resources import PathId
-from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 
 READ, UPDATE = "agencies:agency:read", "agencies:agency:update"
@@ -48,12 +47,13 @@ def activate(actor: Editor, db: Db, agency_id: PathId) -> None:
     actions.activate(db, actor, agency_id)
 
 
-@router.get("/sales-people", response_model=Page[schemas.SalesPerson])
-async def sales_people(
-    page_request: Annotated[ListRequest, list_request("agencies:request:create")],
+@router.get("/sales-people")
+def sales_people(
+    actor: Annotated[Actor, allow("agencies:request:create")],
+    db: Db,
     filters: Annotated[schemas.SalesPeopleFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Response:
+) -> Page[schemas.SalesPerson]:
     """Sales staff on whose behalf a request can be made."""
-    return await page_request.page(lambda db, actor: queries.sales_people(db, actor, limit, cursor, filters))
+    return queries.sales_people(db, actor, limit, cursor, filters)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Generic, TypeVar
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
@@ -20,7 +20,7 @@ from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.edits import Edit, Edits, Record
 from service.core.http.problem_responses import refusals
-from service.core.routing.lists import ListRequest, list_request
+from service.core.routing.replica_reads import ReadDb
 
 Row = TypeVar("Row", bound=Record)
 # A record's id in a path.
@@ -146,8 +146,8 @@ def add_routes(
         id_name: the id's name in the paths, where it is not that of the audit log's subject.
     """
     subject, item, filters = resource.edits.subject, reads.item, reads.filters
-    list_type = Annotated[ListRequest, list_request(permissions.read, may_lag=reads.may_lag)]
-    filters_type = Annotated[filters, Query()]
+    reader, filters_type = Annotated[Actor, allow(permissions.read)], Annotated[filters, Query()]
+    list_session = ReadDb if reads.may_lag else Db
 
     @router.get(
         path,
@@ -155,10 +155,10 @@ def add_routes(
         response_model=Page[item],
         responses=refusals(*refused.list_and_create),
     )
-    async def list_page(
-        page_request: list_type, query: filters_type, limit: Limit = 50, cursor: Cursor = None
-    ) -> Response:
-        return await page_request.page(lambda db, actor: reads.page(db, actor, limit, cursor, query))
+    def list_page(
+        actor: reader, db: list_session, query: filters_type, limit: Limit = 50, cursor: Cursor = None
+    ) -> Any:
+        return reads.page(db, actor, limit, cursor, query)
 
     if isinstance(resource, Creatable):
         creator, new_type = Annotated[Actor, allow(permissions.create)], resource.new_model
@@ -168,7 +168,6 @@ def add_routes(
             return Created(id=resource.create(db, actor, new).id)
 
     if (one := reads.one) is not None:
-        reader = Annotated[Actor, allow(permissions.read)]
         one_path, key_type = _record_path(path, resource, id_name)
 
         @router.get(one_path, name=subject, response_model=item, responses=refusals(404))

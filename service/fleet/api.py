@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
@@ -13,7 +13,6 @@ from service.core.database.session import Db
 from service.core.exports import routes
 from service.core.http.problem_responses import refusals
 from service.core.resources import PathId
-from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.fleet import actions, exports, queries, schemas
 
@@ -30,14 +29,15 @@ routes.add_export_routes(router, "/customers", exports.CUSTOMERS)
 routes.add_export_routes(router, "/terminals", exports.TERMINALS)
 
 
-@router.get("/customers", response_model=Page[schemas.CustomerItem])
-async def customers(
-    request: Annotated[ListRequest, list_request("fleet:customer:read", may_lag=True)],
+@router.get("/customers")
+def customers(
+    actor: Annotated[Actor, allow("fleet:customer:read")],
+    db: ReadDb,
     filters: Annotated[schemas.CustomerFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Response:
-    return await request.page(lambda db, _: queries.customers(db, limit, cursor, filters))
+) -> Page[schemas.CustomerItem]:
+    return queries.customers(db, limit, cursor, filters)
 
 
 @router.post("/customers", status_code=201, responses=refusals(409))
@@ -47,15 +47,16 @@ def create_customer(
     return schemas.Created(id=actions.create_customer(db, actor, new).id)
 
 
-@router.get("/terminals", response_model=Page[schemas.TerminalItem])
-async def terminals(
-    request: Annotated[ListRequest, list_request("fleet:terminal:read", may_lag=True)],
+@router.get("/terminals")
+def terminals(
+    actor: Annotated[Actor, allow("fleet:terminal:read")],
+    db: ReadDb,
     filters: Annotated[schemas.TerminalFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Response:
+) -> Page[schemas.TerminalItem]:
     """Terminals with a problem come first, unless sorted otherwise."""
-    return await request.page(lambda db, _: queries.terminals(db, limit, cursor, filters))
+    return queries.terminals(db, limit, cursor, filters)
 
 
 @router.post("/terminals", status_code=201, responses=refusals(404, 409))
@@ -86,11 +87,12 @@ def remove_photo(
     actions.remove_photo(db, actor, terminal_id, file_id)
 
 
-@router.get("/alerts", response_model=Page[schemas.AlertItem])
-async def alerts(
-    request: Annotated[ListRequest, list_request("fleet:incident:read", may_lag=True)],
+@router.get("/alerts")
+def alerts(
+    actor: Annotated[Actor, allow("fleet:incident:read")],
+    db: ReadDb,
     limit: Limit = 50,
     cursor: Cursor = None,
     state: Literal["open", "all"] = "open",
-) -> Response:
-    return await request.page(lambda db, _: queries.alerts(db, limit, cursor, state == "open"))
+) -> Page[schemas.AlertItem]:
+    return queries.alerts(db, limit, cursor, state == "open")

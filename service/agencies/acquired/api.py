@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 
 from service.agencies.acquired import exports, queries, schemas
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.exports import routes
 from service.core.http.problem_responses import refusals
-from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 
 router = APIRouter(
@@ -22,15 +21,16 @@ router = APIRouter(
 routes.add_export_routes(router, "/acquired", exports.ACQUIRED)
 
 
-@router.get("/acquired", response_model=Page[schemas.AcquiredItem])
-async def acquired(
-    page_request: Annotated[ListRequest, list_request("agencies:acquired:read", may_lag=True)],
+@router.get("/acquired")
+def acquired(
+    actor: Annotated[Actor, allow("agencies:acquired:read")],
+    db: ReadDb,
     filters: Annotated[schemas.AcquiredFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Response:
+) -> Page[schemas.AcquiredItem]:
     """3.3: by corporation, the last entered first."""
-    return await page_request.page(lambda db, actor: queries.acquired(db, actor, limit, cursor, filters))
+    return queries.acquired(db, actor, limit, cursor, filters)
 
 
 @router.get("/acquired/counts")

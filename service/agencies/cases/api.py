@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from sqlalchemy.orm import Session
 
 from service.agencies.cases import actions, exports, queries, schemas
 from service.agencies.requests import actions as request_actions
@@ -18,23 +17,22 @@ from service.core.exports import answers
 from service.core.http.problem_responses import refusals
 from service.core.purposes import FileKind
 from service.core.resources import PathId
-from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 
 Reader = Annotated[Actor, allow("agencies:case:read")]
 Writer = Annotated[Actor, allow("agencies:case:update")]
-Listed = Annotated[ListRequest, list_request("agencies:case:read")]
 router = APIRouter(prefix="/api/agencies/cases", tags=["agencies"], responses=refusals(400, 401, 403, 422, 503))
 
 
-@router.get("", response_model=Page[schemas.CaseItem])
-async def cases(
-    page_request: Annotated[ListRequest, list_request("agencies:case:read", may_lag=True)],
+@router.get("")
+def cases(
+    actor: Reader,
+    db: ReadDb,
     filters: Annotated[schemas.CaseFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Response:
-    return await page_request.page(lambda db, actor: queries.cases(db, actor, limit, cursor, filters))
+) -> Page[schemas.CaseItem]:
+    return queries.cases(db, actor, limit, cursor, filters)
 
 
 @router.get("/counts")
@@ -42,19 +40,19 @@ def counts(actor: Reader, db: ReadDb) -> schemas.CaseCounts:
     return queries.counts(db, actor)
 
 
-@router.get("/sales-people", response_model=Page[schemas.PersonItem])
-async def sales_people(page_request: Listed) -> Response:
-    return await page_request.page(lambda db, actor: single_page(queries.sales_people(db, actor)))
+@router.get("/sales-people")
+def sales_people(actor: Reader, db: Db) -> Page[schemas.PersonItem]:
+    return single_page(queries.sales_people(db, actor))
 
 
-@router.get("/agencies", response_model=Page[schemas.AgencyItem])
-async def agencies(page_request: Listed) -> Response:
-    return await page_request.page(lambda db, actor: single_page(queries.agencies(db, actor)))
+@router.get("/agencies")
+def agencies(actor: Reader, db: Db) -> Page[schemas.AgencyItem]:
+    return single_page(queries.agencies(db, actor))
 
 
-@router.get("/operators", response_model=Page[schemas.PersonItem])
-async def operators(page_request: Listed) -> Response:
-    return await page_request.page(lambda db, actor: single_page(queries.operators(db)))
+@router.get("/operators")
+def operators(actor: Reader, db: Db) -> Page[schemas.PersonItem]:
+    return single_page(queries.operators(db))
 
 
 @router.get("/{case_id}", responses=refusals(404))
@@ -101,11 +99,9 @@ def viewing(actor: Reader, db: Db, case_id: PathId) -> schemas.Viewers:
     return schemas.Viewers(names=request_actions.record_viewer(db, actor, request), version=request.version)
 
 
-@router.get("/{case_id}/comments", response_model=Page[request_schemas.CommentItem], responses=refusals(404))
-async def comments(page_request: Listed, case_id: PathId) -> Response:
-    return await page_request.page(
-        lambda db, actor: single_page(requests.comments(db, actor, requests.get_request(db, actor, case_id)))
-    )
+@router.get("/{case_id}/comments", responses=refusals(404))
+def comments(actor: Reader, db: Db, case_id: PathId) -> Page[request_schemas.CommentItem]:
+    return single_page(requests.comments(db, actor, requests.get_request(db, actor, case_id)))
 
 
 @router.post("/{case_id}/comments", status_code=204, responses=refusals(404))
@@ -118,15 +114,12 @@ def read(actor: Reader, db: Db, case_id: PathId, new: request_schemas.ReadUpTo) 
     request_actions.mark_read_up_to(db, actor, requests.get_request(db, actor, case_id), new.comment_id)
 
 
-@router.get("/{case_id}/sites/{site_id}/entry", response_model=Page[schemas.EntryItem], responses=refusals(404))
-async def entry(page_request: Listed, case_id: PathId, site_id: PathId) -> Response:
+@router.get("/{case_id}/sites/{site_id}/entry", responses=refusals(404))
+def entry(actor: Reader, db: Db, case_id: PathId, site_id: PathId) -> Page[schemas.EntryItem]:
     """投入用シート: the value for each field of the carrier's screen."""
 
-    def load(db: Session, actor: Actor) -> dict[str, Any]:
-        request = requests.get_request(db, actor, case_id)
-        return single_page([*queries.entry(db, request, requests.get_site(db, request, site_id))])
-
-    return await page_request.page(load)
+    request = requests.get_request(db, actor, case_id)
+    return single_page([*queries.entry(db, request, requests.get_site(db, request, site_id))])
 
 
 @router.get(

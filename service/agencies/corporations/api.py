@@ -17,7 +17,7 @@ from service.core.database.session import NO_SCOPES, Db
 from service.core.exports import routes
 from service.core.http.problem_responses import refusals
 from service.core.resources import PathId
-from service.core.routing.lists import ListRequest, list_request
+from service.core.routing.replica_reads import ReadDb
 from service.core.routing.short_transactions import allow_without_transaction, short_transaction
 
 READ, UPDATE = "agencies:corporation:read", "agencies:corporation:update"
@@ -53,14 +53,15 @@ def corporation(actor: Reader, db: Db, corporation_id: PathId) -> schemas.Corpor
     return queries.detail(db, actor, corporation_id)
 
 
-@router.get("/corporations/{corporation_id}/requests", response_model=Page[schemas.RequestOf], responses=refusals(404))
-async def requests_of(
-    page_request: Annotated[ListRequest, list_request(READ, may_lag=True)],
+@router.get("/corporations/{corporation_id}/requests", responses=refusals(404))
+def requests_of(
+    by: Reader,
+    db: ReadDb,
     corporation_id: PathId,
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Response:
-    return await page_request.page(lambda db, by: queries.requests_of(db, by, corporation_id, limit, cursor))
+) -> Page[schemas.RequestOf]:
+    return queries.requests_of(db, by, corporation_id, limit, cursor)
 
 
 @router.put("/corporations/{corporation_id}/card", status_code=204, responses=refusals(404, 409))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query
 
 from service.agencies.drafts import actions, queries, schemas
 from service.agencies.drafts.rules import Form
@@ -12,7 +12,6 @@ from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.http.problem_responses import refusals
-from service.core.routing.lists import ListRequest, list_request
 from service.core.values.messages import described
 
 UPDATE = "agencies:draft:update"
@@ -29,15 +28,16 @@ Subject = Annotated[
 router = APIRouter(prefix="/api/agencies/drafts", tags=["agencies"], responses=refusals(400, 401, 403, 422, 503))
 
 
-@router.get("", response_model=Page[schemas.DraftItem])
-async def drafts(
-    page_request: Annotated[ListRequest, list_request(UPDATE)],
+@router.get("")
+def drafts(
+    actor: Writer,
+    db: Db,
     filters: Annotated[schemas.DraftFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Response:
+) -> Page[schemas.DraftItem]:
     """The user's own drafts."""
-    return await page_request.page(lambda db, actor: queries.drafts(db, actor, limit, cursor, filters))
+    return queries.drafts(db, actor, limit, cursor, filters)
 
 
 @router.get("/{form}/{subject}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 
 from service.agencies.ocr import actions, queries, schemas
 from service.agencies.requests import queries as requests
@@ -13,7 +13,6 @@ from service.core.access.auth import Actor, allow
 from service.core.database.session import Db
 from service.core.http.problem_responses import refusals
 from service.core.resources import PathId
-from service.core.routing.lists import ListRequest, list_request
 
 Writer = Annotated[Actor, allow("agencies:case:update")]
 router = APIRouter(
@@ -21,11 +20,9 @@ router = APIRouter(
 )
 
 
-@router.get("/readings", response_model=schemas.Readings)
-async def readings(
-    page_request: Annotated[ListRequest, list_request("agencies:case:read")], case_id: PathId
-) -> Response:
-    return await page_request.page(lambda db, actor: queries.readings(db, requests.get_request(db, actor, case_id)))
+@router.get("/readings")
+def readings(actor: Annotated[Actor, allow("agencies:case:read")], db: Db, case_id: PathId) -> schemas.Readings:
+    return queries.readings(db, requests.get_request(db, actor, case_id))
 
 
 @router.post("/images/{image_id}/reading", status_code=202, responses=refusals(409))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 
 from service.agencies.requests import actions as request_actions
 from service.agencies.requests import queries as requests
@@ -16,27 +16,26 @@ from service.core.database.session import Db
 from service.core.exports import routes
 from service.core.http.problem_responses import refusals
 from service.core.resources import Created, PathId
-from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 
 READ = "agencies:request:read"
 Reader = Annotated[Actor, allow(READ)]
 Sender = Annotated[Actor, allow("agencies:request:create")]
-Listed = Annotated[ListRequest, list_request(READ)]
 router = APIRouter(prefix="/api/agencies/requests", tags=["agencies"], responses=refusals(400, 401, 403, 422, 503))
 
 routes.add_export_routes(router, "", exports.REQUESTS)
 
 
-@router.get("", response_model=Page[schemas.RequestItem])
-async def listed(
-    page_request: Annotated[ListRequest, list_request(READ, may_lag=True)],
+@router.get("")
+def listed(
+    actor: Reader,
+    db: ReadDb,
     filters: Annotated[schemas.RequestFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Response:
+) -> Page[schemas.RequestItem]:
     """マイ依頼一覧."""
-    return await page_request.page(lambda db, actor: queries.listed(db, actor, limit, cursor, filters))
+    return queries.listed(db, actor, limit, cursor, filters)
 
 
 @router.post("", status_code=201, responses=refusals(404, 409))
@@ -60,11 +59,9 @@ def detail(actor: Reader, db: Db, request_id: PathId) -> schemas.RequestDetail:
     return queries.detail(db, actor, request_id)
 
 
-@router.get("/{request_id}/images", response_model=Page[schemas.ImageItem], responses=refusals(404))
-async def images(page_request: Listed, request_id: PathId) -> Response:
-    return await page_request.page(
-        lambda db, actor: single_page(queries.images(db, requests.get_request(db, actor, request_id)))
-    )
+@router.get("/{request_id}/images", responses=refusals(404))
+def images(actor: Reader, db: Db, request_id: PathId) -> Page[schemas.ImageItem]:
+    return single_page(queries.images(db, requests.get_request(db, actor, request_id)))
 
 
 @router.post("/{request_id}/images", status_code=204, responses=refusals(404, 409))
@@ -72,11 +69,9 @@ def add_images(actor: Sender, db: Db, request_id: PathId, new: schemas.MoreImage
     actions.add_images(db, actor, requests.get_request(db, actor, request_id, lock=True), new.images)
 
 
-@router.get("/{request_id}/comments", response_model=Page[request_schemas.CommentItem], responses=refusals(404))
-async def comments(page_request: Listed, request_id: PathId) -> Response:
-    return await page_request.page(
-        lambda db, actor: single_page(requests.comments(db, actor, requests.get_request(db, actor, request_id)))
-    )
+@router.get("/{request_id}/comments", responses=refusals(404))
+def comments(actor: Reader, db: Db, request_id: PathId) -> Page[request_schemas.CommentItem]:
+    return single_page(requests.comments(db, actor, requests.get_request(db, actor, request_id)))
 
 
 @router.post("/{request_id}/comments", status_code=204, responses=refusals(404))
@@ -84,11 +79,9 @@ def comment(actor: Sender, db: Db, request_id: PathId, new: request_schemas.Comm
     request_actions.add_comment(db, actor, requests.get_request(db, actor, request_id, lock=True), new.message)
 
 
-@router.get("/{request_id}/sites", response_model=Page[schemas.SiteItem], responses=refusals(404))
-async def sites(page_request: Listed, request_id: PathId) -> Response:
-    return await page_request.page(
-        lambda db, actor: single_page(queries.sites(db, requests.get_request(db, actor, request_id)))
-    )
+@router.get("/{request_id}/sites", responses=refusals(404))
+def sites(actor: Reader, db: Db, request_id: PathId) -> Page[schemas.SiteItem]:
+    return single_page(queries.sites(db, requests.get_request(db, actor, request_id)))
 
 
 @router.post("/{request_id}/read", status_code=204, responses=refusals(404))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 from sqlalchemy.orm import Session
 
 from service.agencies.models import Request, Site
@@ -15,7 +15,6 @@ from service.core.database.paging import Page, single_page
 from service.core.database.session import Db
 from service.core.http.problem_responses import refusals
 from service.core.resources import PathId
-from service.core.routing.lists import ListRequest, list_request
 
 Writer = Annotated[Actor, allow("agencies:case:update")]
 router = APIRouter(
@@ -23,13 +22,10 @@ router = APIRouter(
 )
 
 
-@router.get("/sites", response_model=Page[schemas.SiteItem])
-async def sites(page_request: Annotated[ListRequest, list_request("agencies:case:read")], case_id: PathId) -> Response:
-    def load(db: Session, actor: Actor) -> dict[str, Any]:
-        request = requests.get_request(db, actor, case_id)
-        return single_page(queries.site_items(db, request, requests.sites(db, request)))
-
-    return await page_request.page(load)
+@router.get("/sites")
+def sites(actor: Annotated[Actor, allow("agencies:case:read")], db: Db, case_id: PathId) -> Page[schemas.SiteItem]:
+    request = requests.get_request(db, actor, case_id)
+    return single_page(queries.site_items(db, request, requests.sites(db, request)))
 
 
 @router.post("/sites", status_code=201, responses=refusals(409))
@@ -59,11 +55,9 @@ def remove(actor: Writer, db: Db, case_id: PathId, site_id: PathId, read: schema
     actions.remove(db, actor, request, site, read.version)
 
 
-@router.get("/images", response_model=Page[schemas.ImageItem])
-async def images(page_request: Annotated[ListRequest, list_request("agencies:case:read")], case_id: PathId) -> Response:
-    return await page_request.page(
-        lambda db, actor: single_page(queries.images(db, requests.get_request(db, actor, case_id)))
-    )
+@router.get("/images")
+def images(actor: Annotated[Actor, allow("agencies:case:read")], db: Db, case_id: PathId) -> Page[schemas.ImageItem]:
+    return single_page(queries.images(db, requests.get_request(db, actor, case_id)))
 
 
 @router.patch("/images/{image_id}", status_code=204, responses=refusals(409))

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from fastapi import APIRouter
 
-from fastapi import APIRouter, Response
-
+from service.core.access.auth import SignedIn
 from service.core.home import queries, schemas
 from service.core.http.problem_responses import refusals
-from service.core.routing.lists import ListRequest, list_request
+from service.core.routing.replica_reads import ReadDb
 
 router = APIRouter(prefix="/api", tags=["core"], responses=refusals(400, 401, 403, 503))
 
 
-@router.get("/home", response_model=schemas.Home)
-async def home(requested: Annotated[ListRequest, list_request(None, may_lag=True)]) -> Response:
+@router.get("/home")
+def home(actor: SignedIn, db: ReadDb) -> schemas.Home:
     """The user's areas: their state, what is due, or the week's figures. Each entry has a permission of its own."""
-    return await requested.page(queries.home)
+    return queries.home(db, actor)
 
 
-@router.get("/me/counts", response_model=schemas.MenuCounts)
-async def counts(requested: Annotated[ListRequest, list_request(None, may_lag=True)]) -> Response:
+@router.get("/me/counts")
+def counts(actor: SignedIn, db: ReadDb) -> schemas.MenuCounts:
     """The numbers of the menu; each has the permission of its page."""
-    return await requested.page(queries.counts)
+    return queries.counts(db, actor)

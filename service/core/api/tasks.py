@@ -4,44 +4,41 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 
-from service.core.access.auth import SignedIn
+from service.core.access.auth import Actor, SignedIn, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.http.problem_responses import refusals
 from service.core.resources import PathId
-from service.core.routing.lists import ListRequest, list_request
 from service.core.tasks import records
 from service.core.tasks.schemas import TaskAnswer
 
 router = APIRouter(prefix="/api/core/tasks", tags=["tasks"], responses=refusals(400, 401, 403, 422, 503))
 
 
-@router.get("", response_model=Page[TaskAnswer])
-async def own_tasks(
-    requested: Annotated[ListRequest, list_request(None)],
+@router.get("")
+def own_tasks(
+    actor: SignedIn,
+    db: Db,
     limit: Limit = 50,
     cursor: Cursor = None,
     state: Literal["open", "all"] = "all",
-) -> Response:
+) -> Page[TaskAnswer]:
     """The user's own tasks, newest first."""
-    return await requested.page(
-        lambda db, actor: records.tasks(db, actor, limit, cursor, everybody=False, only_open=state == "open")
-    )
+    return records.tasks(db, actor, limit, cursor, everybody=False, only_open=state == "open")
 
 
-@router.get("/everybody", response_model=Page[TaskAnswer])
-async def everybodys_tasks(
-    requested: Annotated[ListRequest, list_request("core:task:read")],
+@router.get("/everybody")
+def everybodys_tasks(
+    actor: Annotated[Actor, allow("core:task:read")],
+    db: Db,
     limit: Limit = 50,
     cursor: Cursor = None,
     state: Literal["open", "all"] = "all",
-) -> Response:
+) -> Page[TaskAnswer]:
     """All tasks of the areas that the user administers, and the user's own."""
-    return await requested.page(
-        lambda db, actor: records.tasks(db, actor, limit, cursor, everybody=True, only_open=state == "open")
-    )
+    return records.tasks(db, actor, limit, cursor, everybody=True, only_open=state == "open")
 
 
 @router.get("/{task_id}", responses=refusals(404))

@@ -14,7 +14,6 @@ from service.core.database.session import Db
 from service.core.http import idempotency
 from service.core.http.problem_responses import refusals
 from service.core.resources import PathId
-from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.short_transactions import allow_without_transaction, idempotent_transaction
 from service.core.users import actions, queries, schemas
 from service.core.users.scope import READ, UPDATE, AdminScope
@@ -29,17 +28,18 @@ AdministratorWithoutTransaction = Annotated[Actor, allow_without_transaction(UPD
 Code = Annotated[str | None, Query(max_length=32, pattern=NO_NUL)]
 
 
-@router.get("/users", response_model=Page[schemas.UserItem])
-async def users(
-    requested: Annotated[ListRequest, list_request(READ)],
+@router.get("/users")
+def users(
+    actor: Reader,
+    db: Db,
     limit: Limit = 50,
     cursor: Cursor = None,
     q: Annotated[str | None, Query(max_length=100, pattern=NO_NUL)] = None,
     area: Code = None,
     role: Code = None,
     active: bool | None = None,
-) -> Response:
-    return await requested.page(lambda db, actor: queries.users(db, actor, limit, cursor, q, area, role, active))
+) -> Page[schemas.UserItem]:
+    return queries.users(db, actor, limit, cursor, q, area, role, active)
 
 
 @router.get("/users/summary")

@@ -55,9 +55,9 @@ class Page(BaseModel, Generic[Item]):
     next_cursor: str | None = None
 
 
-def single_page(items: Sequence[Item]) -> dict[str, Any]:
+def single_page(items: list[Item]) -> Page[Item]:
     """A short list as its only page."""
-    return {"items": items, "total": len(items)}
+    return Page(items=items, total=len(items))
 
 
 def write_cursor(*position: str | int | None) -> str:
@@ -257,7 +257,6 @@ class Listing(Generic[Item]):
             value, values["after_unique"] = self._position(key, sort, cursor)
             start = "after_none" if value is None else "after"
             values |= {} if value is None else {"after_key": value}
-        db.flush()
         statement = self._statement(names, sort, limit, start)
         rows = fetch(db, statement.text, {**statement.own_values, **values})
         last = rows[limit - 1] if len(rows) > limit else None

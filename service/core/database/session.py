@@ -198,7 +198,9 @@ def _lost(statement: str | None, error: BaseException) -> OperationalError:
 
 def fetch(db: Session, statement: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     """The rows of a statement in the driver's own SQL form, in the session's transaction. It bypasses SQLAlchemy, whose
-    overhead is larger than the server's work; for statements of every request. Raises as SQLAlchemy does."""
+    overhead is larger than the server's work; for statements of every request. Flushes and raises as SQLAlchemy
+    does."""
+    db.flush()
     connection = db.connection()
     raw: Any = connection.connection.driver_connection
     try:

@@ -15,7 +15,7 @@ import hashlib
 import hmac
 import os
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -189,7 +189,7 @@ async def _digest(request: Request) -> bytes:
     return hmac.new(settings().derived_key(b"what was asked"), request_bytes, hashlib.sha256).digest()
 
 
-Handler = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 

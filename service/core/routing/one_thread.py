@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from functools import lru_cache, wraps
+from functools import cache, wraps
 from inspect import iscoroutinefunction
 from typing import Any
 
@@ -59,7 +59,7 @@ def _call_in_place(dependant: Dependant) -> None:
         _call_in_place(part)
 
 
-@lru_cache(maxsize=None)  # the same again: FastAPI calls a dependency once for each function object
+@cache  # the same again: FastAPI calls a dependency once for each function object
 def _as_coroutine(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     async def in_place(**values: Any) -> Any:
@@ -85,7 +85,7 @@ def _run(handle: Handler, request: Request) -> Response:
     """The response, after the commit. Raises what the route raises, after the rollback."""
     with ExitStack() as stack:
         request.scope[EXIT_STACK_KEY] = stack
-        coroutine: Any = handle(request)
+        coroutine = handle(request)
         try:
             coroutine.send(None)
         except StopIteration as end:

@@ -1,4 +1,4 @@
-"""Replica reads, for routes whose answers may lag: `ReadDb` in place of `Db`, or `list_request("…", may_lag=True)`.
+"""Replica reads, for routes whose answers may lag: `ReadDb` in place of `Db`.
 
 The user is always authenticated at the primary, so that a revoked session or permission takes effect at once. Then the
 work goes to the replica, if there is one that is recent enough for this user (`database.replica`). Such a route cannot

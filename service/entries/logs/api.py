@@ -13,7 +13,7 @@ from service.core.exports import routes
 from service.core.http.problem_responses import refusals
 from service.core.problems import Problem
 from service.core.resources import PathId
-from service.core.routing.lists import ListRequest, list_request
+from service.core.routing.replica_reads import ReadDb
 from service.entries.logs import actions, exports, queries, schemas
 from service.entries.station.auth import CallingStation
 
@@ -69,11 +69,12 @@ def purge(
     actions.purge(db, actor, log_id, deletion.reason)
 
 
-@router.get("/api/entries/logs", response_model=Page[schemas.LogRow])
-async def logs(
-    page_request: Annotated[ListRequest, list_request("entries:log:read", may_lag=True)],
+@router.get("/api/entries/logs")
+def logs(
+    actor: Annotated[Actor, allow("entries:log:read")],
+    db: ReadDb,
     filters: Annotated[schemas.LogFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Response:
-    return await page_request.page(lambda db, actor: queries.logs(db, actor, limit, cursor, filters))
+) -> Page[schemas.LogRow]:
+    return queries.logs(db, actor, limit, cursor, filters)

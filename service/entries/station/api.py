@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Query, Request, Response
+from fastapi import APIRouter, Body, Query, Request
 
 from service.core.access import password_hashing, throttle
 from service.core.access.auth import Actor, allow, client_address
@@ -13,7 +13,6 @@ from service.core.database.session import Db, Scopes
 from service.core.http.problem_responses import refusals
 from service.core.problems import Problem, Unavailable
 from service.core.resources import PathId
-from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.short_transactions import short_transaction
 from service.core.values.texts import RecordId
 from service.entries.rules import AREA
@@ -64,15 +63,16 @@ def roster(station: CallingStation, db: Db) -> schemas.Roster:
     return queries.roster(db, station.nursery_id)
 
 
-@router.get("/api/entries/stations", response_model=Page[schemas.StationItem], responses=refusals(403, 404))
-async def stations(
-    page_request: Annotated[ListRequest, list_request("entries:nursery:read")],
+@router.get("/api/entries/stations", responses=refusals(403, 404))
+def stations(
+    actor: Annotated[Actor, allow("entries:nursery:read")],
+    db: Db,
     nursery_id: Annotated[RecordId | None, Query()] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Response:
+) -> Page[schemas.StationItem]:
     """Stations that are logged in."""
-    return await page_request.page(lambda db, actor: queries.stations(db, actor, limit, cursor, nursery_id))
+    return queries.stations(db, actor, limit, cursor, nursery_id)
 
 
 @router.patch("/api/entries/stations/{station_id}", status_code=204, responses=refusals(403, 404))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Request
 from sqlalchemy.orm import Session
 
 from service.core.access.auth import Actor, BearerToken, allow, client_address
@@ -14,7 +14,6 @@ from service.core.database.session import NO_SCOPES, Db, Scopes, set_scopes
 from service.core.files import incoming
 from service.core.http.problem_responses import refusals
 from service.core.resources import PathId
-from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.short_transactions import short_transaction
 from service.fleet.agents import actions, queries, schemas
 from service.fleet.agents.queries import Agent
@@ -39,12 +38,12 @@ def _calling_agent(request: Request, db: Db, token: BearerToken) -> Agent:
 CallingAgent = Annotated[Agent, Depends(_calling_agent)]
 
 
-@router.get("/enrolment-codes", response_model=Page[schemas.EnrolmentCodeItem])
-async def enrolment_codes(
-    request: Annotated[ListRequest, list_request("fleet:enrolment:read")], limit: Limit = 50, cursor: Cursor = None
-) -> Response:
+@router.get("/enrolment-codes")
+def enrolment_codes(
+    actor: Annotated[Actor, allow("fleet:enrolment:read")], db: Db, limit: Limit = 50, cursor: Cursor = None
+) -> Page[schemas.EnrolmentCodeItem]:
     """The newest first. The codes themselves are not stored."""
-    return await request.page(lambda db, _: queries.codes(db, limit, cursor))
+    return queries.codes(db, limit, cursor)
 
 
 @router.post("/enrolment-codes", status_code=201, responses=refusals(404))
@@ -78,15 +77,16 @@ def rotate_token(actor: Annotated[Actor, allow("fleet:token:rotate")], db: Db, t
     return Created(id=actions.rotate_token(db, actor, terminal_id).id)
 
 
-@router.get("/terminals/{terminal_id}/commands", responses=refusals(404), response_model=Page[schemas.CommandItem])
-async def commands(
-    request: Annotated[ListRequest, list_request("fleet:terminal:read")],
+@router.get("/terminals/{terminal_id}/commands", responses=refusals(404))
+def commands(
+    actor: Annotated[Actor, allow("fleet:terminal:read")],
+    db: Db,
     terminal_id: PathId,
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Response:
+) -> Page[schemas.CommandItem]:
     """The commands for the terminal's agent and their states, the newest first."""
-    return await request.page(lambda db, _: queries.commands(db, terminal_id, limit, cursor))
+    return queries.commands(db, terminal_id, limit, cursor)
 
 
 @router.post("/terminals/{terminal_id}/commands", status_code=201, responses=refusals(404, 409))

@@ -14,7 +14,6 @@ from service.core.files import answers
 from service.core.files.records import File
 from service.core.http.problem_responses import refusals
 from service.core.resources import PathId
-from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.core.routing.short_transactions import short_transaction
 from service.fleet.agents.api import authenticate_agent
@@ -34,12 +33,10 @@ Operator = Annotated[Actor, allow("fleet:rollout:operate")]
 Reader = Annotated[Actor, allow("fleet:firmware:read")]
 
 
-@router.get("/firmwares", response_model=Page[schemas.FirmwareItem])
-async def firmwares(
-    request: Annotated[ListRequest, list_request("fleet:firmware:read")], limit: Limit = 50, cursor: Cursor = None
-) -> Response:
+@router.get("/firmwares")
+def firmwares(actor: Reader, db: Db, limit: Limit = 50, cursor: Cursor = None) -> Page[schemas.FirmwareItem]:
     """The newest first, withdrawn ones included."""
-    return await request.page(lambda db, _: queries.firmwares(db, limit, cursor))
+    return queries.firmwares(db, limit, cursor)
 
 
 @router.post("/firmwares", status_code=201, responses=refusals(404, 409))
@@ -54,15 +51,16 @@ def withdraw(actor: Annotated[Actor, allow("fleet:firmware:withdraw")], db: Db, 
     actions.withdraw(db, actor, firmware_id)
 
 
-@router.get("/rollouts", response_model=Page[schemas.RolloutItem])
-async def rollouts(
-    request: Annotated[ListRequest, list_request("fleet:firmware:read")],
+@router.get("/rollouts")
+def rollouts(
+    actor: Reader,
+    db: Db,
     limit: Limit = 50,
     cursor: Cursor = None,
     state: RolloutState | None = None,
-) -> Response:
+) -> Page[schemas.RolloutItem]:
     """The newest first."""
-    return await request.page(lambda db, _: queries.rollouts(db, limit, cursor, state))
+    return queries.rollouts(db, limit, cursor, state)
 
 
 @router.post("/rollouts", status_code=201, responses=refusals(404, 409))
@@ -95,16 +93,17 @@ def rollout(actor: Reader, db: Db, rollout_id: PathId) -> schemas.RolloutDetail:
     return queries.rollout(db, rollout_id)
 
 
-@router.get("/rollouts/{rollout_id}/tasks", responses=refusals(404), response_model=Page[schemas.TaskItem])
-async def tasks(
-    request: Annotated[ListRequest, list_request("fleet:firmware:read", may_lag=True)],
+@router.get("/rollouts/{rollout_id}/tasks", responses=refusals(404))
+def tasks(
+    actor: Reader,
+    db: ReadDb,
     rollout_id: PathId,
     limit: Limit = 50,
     cursor: Cursor = None,
     state: TaskState | None = None,
-) -> Response:
+) -> Page[schemas.TaskItem]:
     """The update of each terminal, by wave."""
-    return await request.page(lambda db, _: queries.tasks(db, rollout_id, limit, cursor, state))
+    return queries.tasks(db, rollout_id, limit, cursor, state)
 
 
 @router.post("/rollouts/{rollout_id}/start", status_code=204, responses=refusals(404, 409))

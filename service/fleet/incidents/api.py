@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 from pydantic import AfterValidator
 
 from service.core.access.auth import Actor, allow
@@ -12,7 +12,6 @@ from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.http.problem_responses import refusals
 from service.core.resources import PathId
-from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.fleet.incidents import actions, queries, schemas
 from service.fleet.incidents.rules import CONTACT, OPERATE, STEPS
@@ -35,15 +34,16 @@ def _step_number(permission: str) -> Any:
 OPERATOR_STEP, SUPPORT_STEP = _step_number(OPERATE), _step_number(CONTACT)
 
 
-@router.get("", response_model=Page[schemas.IncidentItem])
-async def incidents(
-    request: Annotated[ListRequest, list_request("fleet:incident:read", may_lag=True)],
+@router.get("")
+def incidents(
+    actor: Annotated[Actor, allow("fleet:incident:read")],
+    db: ReadDb,
     filters: Annotated[schemas.IncidentFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Response:
+) -> Page[schemas.IncidentItem]:
     """The next due incident comes first; snoozed ones come last."""
-    return await request.page(lambda db, actor: queries.incidents(db, actor, limit, cursor, filters))
+    return queries.incidents(db, actor, limit, cursor, filters)
 
 
 @router.get("/counts")

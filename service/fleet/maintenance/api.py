@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.http.problem_responses import refusals
 from service.core.resources import PathId
-from service.core.routing.lists import ListRequest, list_request
 from service.fleet.maintenance import actions, queries, schemas
 
 router = APIRouter(prefix="/api/fleet/maintenances", tags=["fleet"], responses=refusals(400, 401, 403, 422, 503))
 
 
-@router.get("", response_model=Page[schemas.MaintenanceItem])
-async def maintenances(
-    request: Annotated[ListRequest, list_request("fleet:terminal:read")],
+@router.get("")
+def maintenances(
+    actor: Annotated[Actor, allow("fleet:terminal:read")],
+    db: Db,
     filters: Annotated[schemas.MaintenanceFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Response:
+) -> Page[schemas.MaintenanceItem]:
     """Current, future or past windows; of all, of a customer or of a terminal."""
-    return await request.page(lambda db, _: queries.windows(db, limit, cursor, filters))
+    return queries.windows(db, limit, cursor, filters)
 
 
 @router.post("", status_code=201, responses=refusals(404, 409))

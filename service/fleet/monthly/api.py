@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.http.problem_responses import refusals
 from service.core.resources import PathId
-from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.core.tasks import records
 from service.core.tasks.schemas import TaskAnswer
@@ -22,15 +21,16 @@ from service.fleet.monthly import actions, queries, schemas
 router = APIRouter(prefix="/api/fleet/reports/monthly", tags=["fleet"], responses=refusals(400, 401, 403, 422, 503))
 
 
-@router.get("", response_model=Page[schemas.ReportItem])
-async def reports(
-    request: Annotated[ListRequest, list_request("fleet:report:read", may_lag=True)],
+@router.get("")
+def reports(
+    actor: Annotated[Actor, allow("fleet:report:read")],
+    db: ReadDb,
     filters: Annotated[schemas.ReportFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Response:
+) -> Page[schemas.ReportItem]:
     """The report about all customers comes first."""
-    return await request.page(lambda db, _: queries.reports(db, limit, cursor, filters))
+    return queries.reports(db, limit, cursor, filters)
 
 
 @router.get("/overview")

@@ -16,7 +16,7 @@ from service.core.http.problem_responses import refusals
 from service.core.printing import labels
 from service.core.reports.response import PDF_ANSWER, Pdf
 from service.core.resources import PathId
-from service.core.routing.lists import ListRequest, list_request
+from service.core.routing.replica_reads import ReadDb
 from service.core.values.texts import NO_NUL
 from service.loaners.devices import actions, exports, queries, schemas
 from service.loaners.rules import MAX_NUMBER_LENGTH, Kind
@@ -33,15 +33,16 @@ routes.add_export_routes(router, "/devices/printers", exports.MASTERS[Kind.PRINT
 routes.add_export_routes(router, "/devices/others", exports.MASTERS[Kind.OTHER])
 
 
-@router.get("/devices", response_model=Page[schemas.DeviceItem])
-async def devices(
-    page_request: Annotated[ListRequest, list_request(READ, may_lag=True)],
+@router.get("/devices")
+def devices(
+    actor: Reader,
+    db: ReadDb,
     filters: Annotated[schemas.DeviceFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Response:
+) -> Page[schemas.DeviceItem]:
     """The three masters together."""
-    return await page_request.page(lambda db, _: queries.devices(db, limit, cursor, filters))
+    return queries.devices(db, limit, cursor, filters)
 
 
 @router.get("/devices/number", responses=refusals(404, 409))

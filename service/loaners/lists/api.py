@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit
 from service.core.database.session import Db
 from service.core.http.problem_responses import refusals
-from service.core.routing.lists import ListRequest, list_request
+from service.core.routing.replica_reads import ReadDb
 from service.loaners.lists import exports, queries, schemas
 
 router = APIRouter(prefix="/api/loaners", tags=["loaners"], responses=refusals(400, 401, 403, 422, 503))
@@ -24,12 +24,13 @@ def options(actor: Annotated[Actor, allow("loaners:view:read")], db: Db) -> sche
     return queries.options(db)
 
 
-@router.get("/lists/{view}", response_model=schemas.ListPage, responses=refusals(404))
-async def listed(
-    page_request: Annotated[ListRequest, list_request("loaners:device:read", may_lag=True)],
+@router.get("/lists/{view}", responses=refusals(404))
+def listed(
+    actor: Annotated[Actor, allow("loaners:device:read")],
+    db: ReadDb,
     view: schemas.ViewKey,
     filters: Annotated[schemas.ListFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Response:
-    return await page_request.page(lambda db, actor: queries.page(db, view, limit, cursor, filters))
+) -> schemas.ListPage:
+    return queries.page(db, view, limit, cursor, filters)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.http.problem_responses import refusals
 from service.core.resources import Created, PathId
-from service.core.routing.lists import ListRequest, list_request
+from service.core.routing.replica_reads import ReadDb
 from service.loaners.lists.exports import add_download_routes
 from service.loaners.stocktakes import actions, exports, queries, schemas
 
@@ -19,14 +19,15 @@ router = APIRouter(prefix="/api/loaners/stocktakes", tags=["loaners"], responses
 add_download_routes(router, "/{stocktake_id}/rows", "rows", "loaners:stocktake:read", exports.rows, 404)
 
 
-@router.get("", response_model=Page[schemas.StocktakeItem])
-async def stocktakes(
-    page_request: Annotated[ListRequest, list_request("loaners:stocktake:read", may_lag=True)],
+@router.get("")
+def stocktakes(
+    actor: Annotated[Actor, allow("loaners:stocktake:read")],
+    db: ReadDb,
     filters: Annotated[schemas.StocktakeFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Response:
-    return await page_request.page(lambda db, actor: queries.stocktakes(db, limit, cursor, filters))
+) -> Page[schemas.StocktakeItem]:
+    return queries.stocktakes(db, limit, cursor, filters)
 
 
 @router.post("", status_code=201, responses=refusals(404, 409))
@@ -41,15 +42,16 @@ def stocktake(
     return queries.stocktake_detail(db, stocktake_id)
 
 
-@router.get("/{stocktake_id}/rows", response_model=Page[schemas.RowItem], responses=refusals(404))
-async def rows(
-    page_request: Annotated[ListRequest, list_request("loaners:stocktake:read")],
+@router.get("/{stocktake_id}/rows", responses=refusals(404))
+def rows(
+    actor: Annotated[Actor, allow("loaners:stocktake:read")],
+    db: Db,
     stocktake_id: PathId,
     filters: Annotated[schemas.RowFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Response:
-    return await page_request.page(lambda db, actor: queries.rows(db, stocktake_id, limit, cursor, filters))
+) -> Page[schemas.RowItem]:
+    return queries.rows(db, stocktake_id, limit, cursor, filters)
 
 
 @router.post("/{stocktake_id}/scans", responses=refusals(404, 409))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.http.problem_responses import refusals
-from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.loaners.lists.exports import add_download_routes
 from service.loaners.summaries import exports, queries, schemas
@@ -39,11 +38,12 @@ def trend(
     return queries.trend(db, filters.jurisdiction)
 
 
-@router.get("/differences", response_model=Page[schemas.Difference])
-async def differences(
-    page_request: Annotated[ListRequest, list_request("loaners:device:read", may_lag=True)],
+@router.get("/differences")
+def differences(
+    actor: Annotated[Actor, allow("loaners:device:read")],
+    db: ReadDb,
     filters: Annotated[schemas.DifferenceFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Response:
-    return await page_request.page(lambda db, actor: queries.differences(db, limit, cursor, filters))
+) -> Page[schemas.Difference]:
+    return queries.differences(db, limit, cursor, filters)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 
 from service.core.access.auth import Actor, allow
 from service.core.database.clock import app_now
@@ -12,7 +12,6 @@ from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.http.problem_responses import refusals
 from service.core.resources import PathId
-from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.reservations.alarms import actions, queries, schemas
 from service.reservations.alarms.rules import Kind
@@ -29,16 +28,17 @@ router = APIRouter(
 )
 
 
-@router.get("", response_model=Page[schemas.AlarmItem])
-async def alarms(
-    request: Annotated[ListRequest, list_request(READ, may_lag=True)],
+@router.get("")
+def alarms(
+    actor: Reader,
+    db: ReadDb,
     kind: Kind | None = None,
     state: Literal["open", "over"] | None = None,
     sort: Sort = "-begun_at",
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Response:
-    return await request.page(lambda db, _: queries.alarms(db, limit, cursor, kind=kind, state=state, sort=sort))
+) -> Page[schemas.AlarmItem]:
+    return queries.alarms(db, limit, cursor, kind=kind, state=state, sort=sort)
 
 
 @router.get("/state")

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.http.problem_responses import refusals
 from service.core.resources import PathId
-from service.core.routing.lists import ListRequest, list_request
 from service.reservations.assistants import actions, queries, schemas
 
 router = APIRouter(prefix="/api/reservations", tags=["reservations"], responses=refusals(400, 401, 403, 422, 503))
 
 
-@router.get("/assistants", response_model=Page[schemas.AssistantItem])
-async def assistants(
-    request: Annotated[ListRequest, list_request("reservations:assistant:read")],
+@router.get("/assistants")
+def assistants(
+    actor: Annotated[Actor, allow("reservations:assistant:read")],
+    db: Db,
     filters: Annotated[schemas.AssistantFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Response:
-    return await request.page(lambda db, _: queries.assistants(db, limit, cursor, filters))
+) -> Page[schemas.AssistantItem]:
+    return queries.assistants(db, limit, cursor, filters)
 
 
 @router.post("/assistants", status_code=201)

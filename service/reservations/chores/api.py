@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
@@ -12,7 +12,6 @@ from service.core.database.session import Db
 from service.core.exports import routes
 from service.core.http.problem_responses import refusals
 from service.core.resources import Created, PathId
-from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.reservations.chores import actions, exports, queries, schemas
 
@@ -29,14 +28,15 @@ router = APIRouter(
 routes.add_export_routes(router, "/turns", exports.TURNS)
 
 
-@router.get("", response_model=Page[schemas.ChoreItem])
-async def chores(
-    request: Annotated[ListRequest, list_request(READ)],
+@router.get("")
+def chores(
+    actor: Reader,
+    db: Db,
     filters: Annotated[schemas.ChoreFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Response:
-    return await request.page(lambda db, _: queries.chores(db, limit, cursor, filters))
+) -> Page[schemas.ChoreItem]:
+    return queries.chores(db, limit, cursor, filters)
 
 
 @router.post("", status_code=201)
@@ -55,14 +55,15 @@ def calendar(actor: Reader, db: ReadDb, filters: Annotated[schemas.CalendarFilte
     return queries.calendar(db, filters)
 
 
-@router.get("/turns", response_model=Page[schemas.TurnItem])
-async def turns(
-    request: Annotated[ListRequest, list_request(READ, may_lag=True)],
+@router.get("/turns")
+def turns(
+    actor: Reader,
+    db: ReadDb,
     filters: Annotated[schemas.TurnFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Response:
-    return await request.page(lambda db, _: queries.turns(db, limit, cursor, filters))
+) -> Page[schemas.TurnItem]:
+    return queries.turns(db, limit, cursor, filters)
 
 
 @router.get("/turns/counts")

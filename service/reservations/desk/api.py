@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query
 
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
 from service.core.database.session import Db
 from service.core.exports import routes
 from service.core.http.problem_responses import refusals
-from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.core.values.texts import NO_NUL
 from service.reservations.desk import actions, exports, queries, schemas
@@ -30,15 +29,16 @@ router = APIRouter(
 routes.add_export_routes(router, "", exports.RESERVATIONS)
 
 
-@router.get("", response_model=Page[schemas.ReservationItem])
-async def reservations(
-    request: Annotated[ListRequest, list_request(READ, may_lag=True)],
+@router.get("")
+def reservations(
+    actor: Reader,
+    db: ReadDb,
     filters: Annotated[schemas.ReservationFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Response:
+) -> Page[schemas.ReservationItem]:
     """Newest request first."""
-    return await request.page(lambda db, _: queries.reservations(db, limit, cursor, filters))
+    return queries.reservations(db, limit, cursor, filters)
 
 
 @router.post("", status_code=201, responses=refusals(409))

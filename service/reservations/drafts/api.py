@@ -15,7 +15,6 @@ from service.core.http.problem_responses import refusals
 from service.core.reports.render import render
 from service.core.reports.response import PDF_ANSWER, Pdf
 from service.core.resources import Created, PathId
-from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.reservations.drafts import actions, queries, rules, schemas
 
@@ -30,17 +29,16 @@ router = APIRouter(
 )
 
 
-@router.get("", response_model=Page[schemas.ReportItem])
-async def reports(
-    request: Annotated[ListRequest, list_request(READ, may_lag=True)],
+@router.get("")
+def reports(
+    actor: Reader,
+    db: ReadDb,
     filters: Annotated[schemas.ReportFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Response:
+) -> Page[schemas.ReportItem]:
     """Drafts are listed only for users who may edit them."""
-    return await request.page(
-        lambda db, actor: queries.reports(db, limit, cursor, filters, with_drafts=_sees_drafts(actor))
-    )
+    return queries.reports(db, limit, cursor, filters, with_drafts=_sees_drafts(actor))
 
 
 @router.post("", status_code=201, responses=refusals(409))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 
 from service.core import edits
 from service.core.access.auth import Actor, allow
@@ -13,7 +13,6 @@ from service.core.database.session import Db
 from service.core.exports import routes
 from service.core.http.problem_responses import refusals
 from service.core.resources import Created, PathId
-from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.reservations.enquiries import actions, exports, queries, schemas
 from service.reservations.roster.schemas import Person
@@ -31,15 +30,16 @@ router = APIRouter(
 routes.add_export_routes(router, "", exports.ENQUIRIES)
 
 
-@router.get("", response_model=Page[schemas.EnquiryItem])
-async def enquiries(
-    request: Annotated[ListRequest, list_request(READ, may_lag=True)],
+@router.get("")
+def enquiries(
+    actor: Reader,
+    db: ReadDb,
     filters: Annotated[schemas.EnquiryFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Response:
+) -> Page[schemas.EnquiryItem]:
     """By default, the next due enquiry comes first."""
-    return await request.page(lambda db, actor: queries.enquiries(db, actor, limit, cursor, filters))
+    return queries.enquiries(db, actor, limit, cursor, filters)
 
 
 @router.get("/counts")

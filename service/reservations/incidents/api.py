@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 
 from service.core.access.auth import Actor, allow
 from service.core.database.paging import Cursor, Limit, Page
@@ -12,7 +12,6 @@ from service.core.database.session import Db
 from service.core.exports import routes
 from service.core.http.problem_responses import refusals
 from service.core.resources import Created, PathId
-from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.reservations.incidents import actions, exports, queries, schemas
 from service.reservations.incidents.rules import Mark
@@ -29,14 +28,15 @@ router = APIRouter(
 routes.add_export_routes(router, "", exports.INCIDENTS)
 
 
-@router.get("", response_model=Page[schemas.IncidentItem])
-async def incidents(
-    request: Annotated[ListRequest, list_request(READ, may_lag=True)],
+@router.get("")
+def incidents(
+    actor: Reader,
+    db: ReadDb,
     filters: Annotated[schemas.IncidentFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Response:
-    return await request.page(lambda db, _: queries.incidents(db, limit, cursor, filters))
+) -> Page[schemas.IncidentItem]:
+    return queries.incidents(db, limit, cursor, filters)
 
 
 @router.get("/counts")

@@ -16,7 +16,6 @@ from service.core.http.problem_responses import refusals
 from service.core.reports.render import render
 from service.core.reports.response import PDF_ANSWER, Pdf
 from service.core.resources import Created
-from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.core.values.texts import MonthText
 from service.core.values.times import parse_month
@@ -47,14 +46,15 @@ def parts(actor: Reader, db: ReadDb, month: MonthText | None = None) -> schemas.
     return queries.parts(db, parse_month(month) if month else None)
 
 
-@router.get("/months", response_model=Page[schemas.MonthItem])
-async def months(
-    request: Annotated[ListRequest, list_request(READ, may_lag=True)],
+@router.get("/months")
+def months(
+    actor: Reader,
+    db: ReadDb,
     filters: Annotated[schemas.MonthFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Response:
-    return await request.page(lambda db, _: queries.months(db, limit, cursor, filters))
+) -> Page[schemas.MonthItem]:
+    return queries.months(db, limit, cursor, filters)
 
 
 @router.get("/report.pdf", response_class=Response, responses=PDF_ANSWER | refusals(404))

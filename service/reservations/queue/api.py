@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 
 from service.core import edits
 from service.core.access.auth import Actor, allow
@@ -13,7 +13,6 @@ from service.core.database.session import Db
 from service.core.exports import routes
 from service.core.http.problem_responses import refusals
 from service.core.resources import PathId
-from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.reservations.queue import actions, exports, queries, schemas
 
@@ -29,15 +28,16 @@ router = APIRouter(
 routes.add_export_routes(router, "", exports.OPERATIONS)
 
 
-@router.get("", response_model=Page[schemas.OperationItem])
-async def operations(
-    request: Annotated[ListRequest, list_request(READ)],
+@router.get("")
+def operations(
+    actor: Reader,
+    db: Db,
     filters: Annotated[schemas.OperationFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Response:
+) -> Page[schemas.OperationItem]:
     """Ordered by due time."""
-    return await request.page(lambda db, actor: queries.operations(db, actor, limit, cursor, filters))
+    return queries.operations(db, actor, limit, cursor, filters)
 
 
 @router.get("/counts")

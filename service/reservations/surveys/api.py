@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 
 from service.core import edits
 from service.core.access.auth import Actor, allow
@@ -13,7 +13,6 @@ from service.core.database.session import Db
 from service.core.exports import routes
 from service.core.http.problem_responses import refusals
 from service.core.resources import Created, PathId
-from service.core.routing.lists import ListRequest, list_request
 from service.core.routing.replica_reads import ReadDb
 from service.reservations.surveys import actions, exports, queries, schemas
 
@@ -29,15 +28,16 @@ router = APIRouter(
 routes.add_export_routes(router, "/answers", exports.ANSWERS)
 
 
-@router.get("", response_model=Page[schemas.SurveyItem])
-async def surveys(
-    request: Annotated[ListRequest, list_request(READ, may_lag=True)],
+@router.get("")
+def surveys(
+    actor: Reader,
+    db: ReadDb,
     filters: Annotated[schemas.SurveyFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Response:
+) -> Page[schemas.SurveyItem]:
     """The newest quarter first."""
-    return await request.page(lambda db, _: queries.surveys(db, limit, cursor, filters))
+    return queries.surveys(db, limit, cursor, filters)
 
 
 @router.get("/overview")
@@ -51,15 +51,16 @@ def quality(actor: Reader, db: ReadDb, by: Literal["week", "quarter"] = "week") 
     return queries.quality(db, by)
 
 
-@router.get("/answers", response_model=Page[schemas.AnswerItem])
-async def answers(
-    request: Annotated[ListRequest, list_request(READ, may_lag=True)],
+@router.get("/answers")
+def answers(
+    actor: Reader,
+    db: ReadDb,
     filters: Annotated[schemas.AnswerFilters, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Response:
+) -> Page[schemas.AnswerItem]:
     """Anonymous answers, the newest first."""
-    return await request.page(lambda db, _: queries.answers(db, limit, cursor, filters))
+    return queries.answers(db, limit, cursor, filters)
 
 
 @router.post("", status_code=201, responses=refusals(409))
