@@ -25,6 +25,9 @@ SINCE_WRITE_HEADER = "X-Genba-Since-Write"
 ADDRESS_HEADER = "X-Genba-Address"
 STALE = "urn:genba:stale"
 IDEMPOTENCY_KEY_REUSED = "urn:genba:sent-before"
+STILL_RUNNING = "urn:genba:still-running"
+# As the service's Retry-After says.
+STILL_RUNNING_PAUSE_SECONDS = 1
 # uvicorn closes an idle connection after 5 seconds, and loses a request sent at that time (the demo's pages poll every
 # 5 seconds). Two seconds keep clear of it on a slow machine too.
 KEEPALIVE_SECONDS = 2
@@ -50,8 +53,9 @@ class ApiProblem(Exception):
 
     @property
     def temporary(self) -> bool:
-        """True when the service failed or could not be reached, so that asking again later makes sense."""
-        return self.status == 0 or self.status >= 500
+        """True when the service failed, could not be reached or still works on the same request, so that asking again
+        later makes sense."""
+        return self.status == 0 or self.status >= 500 or self.type == STILL_RUNNING
 
     @property
     def stale(self) -> bool:
@@ -121,7 +125,15 @@ class Api:
         its body has an id of its own; tests/house/test_idempotency.py lists these calls. `reads`: without an answer
         nothing was stored, and the message says so."""
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
-        return self._call("POST", path, headers, reads, json=body)
+        ends_at = time.monotonic() + (self.patience or settings().service_timeout_seconds)
+        while True:
+            try:
+                return self._call("POST", path, headers, reads, json=body)
+            except ApiProblem as problem:
+                # A second press while the first one works: its answer is the answer.
+                if problem.type != STILL_RUNNING or time.monotonic() > ends_at:
+                    raise
+            time.sleep(STILL_RUNNING_PAUSE_SECONDS)
 
     def put(self, path: str, body: Mapping[str, Any]) -> Any:
         return self._call("PUT", path, json=body)

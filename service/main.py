@@ -93,7 +93,9 @@ def _fastapi(ingest: fleet_ingest.Ingest, assistants: assistants_mcp.McpApp) -> 
                     if replica_reads.may_lag(route):
                         operation["x-may-lag"] = True
                 if route.include_in_schema and idempotency.is_idempotent(route):
-                    idempotency.describe(document["paths"][path]["post"])
+                    operation = document["paths"][path]["post"]
+                    idempotency.describe(operation)
+                    operation["responses"].setdefault("409", problem_responses.RESPONSES[409])
             for operation in (operation for item in document["paths"].values() for operation in item.values()):
                 for status in (408, 413, 429, 503) if "requestBody" in operation else (429,):
                     operation["responses"].setdefault(str(status), problem_responses.RESPONSES[status])

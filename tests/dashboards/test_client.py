@@ -246,3 +246,27 @@ def test_a_write_without_an_answer_counts(network: Network, monkeypatch: pytest.
             Api("hanako").put("/a", {})
 
     assert client.last_writes.seconds_since("hanako") < 60
+
+
+def test_a_press_while_the_first_one_works_gets_its_answer(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "STILL_RUNNING_PAUSE_SECONDS", 0)
+    still_running = {"type": client.STILL_RUNNING, "detail": "同じ送信をまだ処理しています。"}
+    answers = iter([httpx2.Response(409, json=still_running), httpx2.Response(201, json={"id": 1})])
+    keys: list[str] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        keys.append(request.headers["Idempotency-Key"])
+        return next(answers)
+
+    network.use(httpx2.Client(base_url="http://service", transport=httpx2.MockTransport(answer)))
+
+    assert Api().post("/api/things", idempotency_key="one") == {"id": 1}
+    assert keys == ["one", "one"]
+
+
+def test_a_first_press_that_never_ends_is_not_waited_for_without_end(network: Network) -> None:
+    answer_with(network, 409, json={"type": client.STILL_RUNNING, "detail": "同じ送信をまだ処理しています。"})
+
+    problem = problem_of(lambda: Api(patience=0.01).post("/api/things", idempotency_key="one"))
+
+    assert (problem.status, problem.temporary) == (409, True)

@@ -2,8 +2,8 @@
 
 The caller of a POST may send an `Idempotency-Key`, a UUID that it has generated. The key is claimed in the request's
 own transaction, and the answer is stored in the same one, so that a change is committed with its answer or not at all.
-A concurrent request with the same key waits at the claim. A refusal rolls back the transaction, and the claim with it:
-refusals are not stored.
+While it works, a repeat is refused at once (409 with Retry-After): waiting repeats would fill the pool. A refusal rolls
+back the transaction, and the claim with it: refusals are not stored.
 
 Routes that authenticate by a session do this without more code (`auth.Authenticated` claims the key,
 `with_idempotency` stores the answer); routes with short transactions use `short_transactions.idempotent_transaction`.
@@ -15,25 +15,23 @@ import hashlib
 import hmac
 import os
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-import psycopg
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from fastapi import Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, SmallInteger, func, text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from service.core.database.session import Base, fetch
-from service.core.problems import Invalid, Unavailable
+from service.core.problems import Conflict, Invalid
 from service.core.settings import settings
 from service.core.values.messages import MESSAGES
 
@@ -56,6 +54,13 @@ class KeyReused(Invalid):
     """The key was used for a different request. Forms recognise the problem by its type and take another key."""
 
     title, type = "前回の送信はすでに保存されています", "urn:genba:sent-before"
+
+
+class StillRunning(Conflict):
+    """The first request with the key has not ended; the same request can be sent again."""
+
+    title, type = "前回の送信を処理しています", "urn:genba:still-running"
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
 
 
 class Answer(Base):
@@ -108,10 +113,11 @@ def find_idempotent_request(request: Request) -> IdempotentRequest | None:
 
 
 # Row-level security reads `genba.person`. The statement sets it and inserts in one: the row is computed, with the
-# setting, before the policy checks it.
+# setting, before the policy checks it. Without the lock the insert would wait for a first request that still works.
 _CLAIM = """
     INSERT INTO answers (user_id, key, request)
     SELECT set_config('genba.person', %(user_id)s, true)::bigint, %(key)s, %(digest)s
+    WHERE pg_try_advisory_xact_lock(hashtextextended(%(user_id)s || ' ' || %(key)s::text, 0))
     ON CONFLICT DO NOTHING RETURNING user_id
 """
 _FIND_ANSWER = "SELECT request, status, sealed FROM answers WHERE user_id = %(user_id)s AND key = %(key)s"
@@ -120,25 +126,19 @@ _STORE_ANSWER = text("UPDATE answers SET status = :status, sealed = :sealed WHER
 
 def claim(request: Request, db: Session, user_id: int) -> None:
     """Claims the key in this transaction. When it was answered before, the answer is remembered here and raised by
-    `raise_replay`, once the user's permission has been checked. Raises Invalid, KeyReused, Unavailable."""
+    `raise_replay`, once the user's permission has been checked. Raises Invalid, KeyReused, StillRunning."""
     idempotent_request = find_idempotent_request(request)
     if idempotent_request is None:
         return
     parameters = {"user_id": str(user_id), "key": _parsed(idempotent_request.key), "digest": idempotent_request.digest}
-    try:
-        claimed = fetch(db, _CLAIM, parameters)
-    except OperationalError as error:
-        if isinstance(error.orig, psycopg.errors.QueryCanceled):  # the statement timeout
-            raise Unavailable(STILL_RUNNING) from None
-        raise
+    claimed = fetch(db, _CLAIM, parameters)
     idempotent_request.user_id = user_id
     if claimed:
         idempotent_request.claimed_in = db
         return
-    # A separate statement sees what the concurrent request committed while the claim waited for it.
     rows = fetch(db, _FIND_ANSWER, parameters)
-    if not rows:  # deleted by the sweep between the two statements
-        raise Unavailable(STILL_RUNNING)
+    if not rows:
+        raise StillRunning(STILL_RUNNING)
     [(digest, status, sealed)] = rows
     if not hmac.compare_digest(digest, idempotent_request.digest):
         raise KeyReused(KEY_REUSED)

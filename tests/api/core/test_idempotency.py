@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from service.core import sweeps
@@ -19,9 +19,11 @@ from service.core.access.identity import Membership, User, open_session
 from service.core.database.clock import app_clock
 from service.core.database.session import NO_SCOPES, Scopes, transaction
 from service.core.http.idempotency import HEADER, INVALID_KEY, KEY_LIFETIME, REPLAYED_HEADER, Answer
+from service.core.settings import settings
 from service.fleet.models import Customer
 from tests import people
 from tests.conftest import Service
+from tests.waiting import wait_for
 
 CUSTOMERS, USERS = "/api/fleet/customers", "/api/core/users"
 CUSTOMER = {
@@ -201,40 +203,60 @@ def test_after_two_days_a_key_is_forgotten(admin: TestClient, db: Session) -> No
 
 
 def test_concurrent_requests_under_one_key_are_done_once(service: Service) -> None:
-    """Eight requests, on connections of their own: one does the work, the others wait for its answer."""
-    with service.committed() as db:
-        token, _ = open_session(db, people.create_user(db, "twins", fleet="admin"), "testclient", timedelta(hours=1))
-    key = new_key()
+    """Eight requests, on connections of their own: one does the work; the others get its answer, or come too early."""
+    headers, key = signed_in(service, "twins"), new_key()
 
-    def send(_: int) -> tuple[int, object, bool]:
+    def send(_: int = 0) -> httpx2.Response:
         with service.http() as http:
-            headers = {"Authorization": f"Bearer {token}", HEADER: key}
-            answer = http.post(CUSTOMERS, json=CUSTOMER | {"company_name": "双子商店"}, headers=headers)
-        return answer.status_code, answer.json().get("id"), REPLAYED_HEADER in answer.headers
+            return http.post(CUSTOMERS, json=CUSTOMER | {"company_name": "双子商店"}, headers={**headers, HEADER: key})
 
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(send, range(8)))
+        answers = [*pool.map(send, range(8)), send()]
 
-    assert {(status, customer_id) for status, customer_id, _ in answers} == {(201, answers[0][1])}
-    assert sorted(repeated for *_, repeated in answers) == [False] + [True] * 7
+    done = [answer for answer in answers if answer.status_code == 201]
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    assert {answer.json()["id"] for answer in done} == {done[0].json()["id"]}
+    assert [REPLAYED_HEADER in answer.headers for answer in done].count(False) == 1
     assert service.rows("SELECT count(*) FROM fleet_customers WHERE company_name = '双子商店'") == [(1,)]
 
 
-def test_a_waiting_request_is_done_when_the_first_one_fails(service: Service) -> None:
-    """The first request holds the key and rolls back: the second, which waited, does the work."""
-    with service.committed() as db:
-        user = people.create_user(db, "second", fleet="admin")
-        token, _ = open_session(db, user, "testclient", timedelta(hours=1))
-    key, headers = new_key(), {"Authorization": f"Bearer {token}"}
+def test_while_the_first_request_works_a_repeat_is_refused_at_once(service: Service) -> None:
+    """More repeats than the pool has connections: none of them keeps one."""
+    headers, key = signed_in(service, "impatient"), new_key()
     body = CUSTOMER | {"company_name": "二番手商店"}
-    with service.http() as http, ThreadPoolExecutor(1) as pool:
-        with service.committed() as first:
-            first.add(Answer(user_id=user.id, key=uuid.UUID(key), request=b"x" * 32))
-            first.flush()
-            waiting = pool.submit(http.post, CUSTOMERS, json=body, headers={**headers, HEADER: key})
-            with pytest.raises(TimeoutError):
-                waiting.result(1)
-            first.rollback()
-        answer = waiting.result(15)
 
+    def send(_: int = 0) -> httpx2.Response:
+        with service.http() as http:
+            return http.post(CUSTOMERS, json=body, headers={**headers, HEADER: key})
+
+    with ThreadPoolExecutor(9) as pool:
+        with service.committed() as blocking:
+            blocking.execute(text("LOCK TABLE fleet_customers IN SHARE ROW EXCLUSIVE MODE"))
+            first = pool.submit(send)
+            wait_for(lambda: service.rows("SELECT 1 FROM pg_locks WHERE NOT granted"))
+            repeats = list(pool.map(send, range(2 * settings().database_pool_size)))
+            with service.http() as http:
+                assert http.get("/api/auth/me", headers=headers).status_code == 200
+            assert not first.done()
+        answer = first.result(30)
+    again = send()
+
+    assert {(repeat.status_code, repeat.headers["Retry-After"]) for repeat in repeats} == {(409, "1")}
+    assert {repeat.json()["type"] for repeat in repeats} == {"urn:genba:still-running"}
     assert (answer.status_code, REPLAYED_HEADER in answer.headers) == (201, False)
+    assert (again.json(), REPLAYED_HEADER in again.headers) == (answer.json(), True)
+
+
+def test_after_a_request_that_failed_its_repeat_does_the_work(service: Service) -> None:
+    headers, key = signed_in(service, "second"), new_key()
+    with service.http() as http:
+        refused = http.post(CUSTOMERS, json={"company_name": ""}, headers={**headers, HEADER: key})
+        done = http.post(CUSTOMERS, json=CUSTOMER | {"company_name": "再送商店"}, headers={**headers, HEADER: key})
+
+    assert (refused.status_code, done.status_code, REPLAYED_HEADER in done.headers) == (422, 201, False)
+
+
+def signed_in(service: Service, login_id: str) -> dict[str, str]:
+    with service.committed() as db:
+        token, _ = open_session(db, people.create_user(db, login_id, fleet="admin"), "testclient", timedelta(hours=1))
+    return {"Authorization": f"Bearer {token}"}
