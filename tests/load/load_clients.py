@@ -25,6 +25,7 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import Session
 
 from service.core.database.session import sqlalchemy_url
+from service.core.http.idempotency import StillRunning
 from tests import people, rls_bypass
 from tests.load.kills import PATIENCE_SECONDS
 from tests.rls_bypass import rls_bypass_url
@@ -184,7 +185,7 @@ class Reader(HttpClient):
 def check_response(response: httpx2.Response, expected: int = 0) -> httpx2.Response:
     """Raises Unavailable for an answer that can be retried, and AssertionError for any other that is not a success or
     `expected`."""
-    if response.status_code in TEMPORARY_STATUSES:
+    if response.status_code in TEMPORARY_STATUSES or StillRunning.type in response.text:
         raise Unavailable(str(response.status_code))
     is_expected = response.status_code == expected if expected else response.is_success
     assert is_expected, f"{response.request.method} {response.request.url}: {response.status_code} {response.text}"
