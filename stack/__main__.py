@@ -55,6 +55,8 @@ class Stop(Exception):
 
 
 def main() -> int:
+    # Uploads, logs and dumps hold personal data: only the account that runs Genba reads them.
+    os.umask(0o077)
     parser = argparse.ArgumentParser(prog="python -m stack")
     commands = parser.add_subparsers(dest="command", required=True)
     for name in ("up", "down", "reset", "logs", "restart"):

@@ -47,7 +47,7 @@ class Home:
         return Path("/tmp") / f"genba-{os.getuid()}-{_digest(self.path)}"
 
     def prepare(self) -> None:
-        """Creates the folders. As root they stay readable for PostgreSQL's own account, but not the secrets file."""
+        """Creates the folders, and closes to other accounts what is in them."""
         if self.path.exists() and not self.is_ours():
             raise PermissionError(f"{self.path} holds something else. Set GENBA_HOME to an empty or a new folder.")
         self.path.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,6 @@ class Home:
                 f"Started as root, PostgreSQL runs as the user nobody, who cannot reach {self.path}. "
                 "Set GENBA_HOME to a folder that everybody can enter, or start as an ordinary user."
             )
-        mode = 0o755 if os.getuid() == 0 else 0o700
         self.secrets()
         for folder in (self.path, self.valkey, self.logs, self.pids, self.sockets):
             folder.mkdir(parents=True, exist_ok=True)
@@ -69,7 +68,18 @@ class Home:
                 account and for_server and folder.stat().st_uid == account.pw_uid
             ):
                 raise PermissionError(f"{folder} belongs to another user; remove it or set GENBA_HOME.")
-            folder.chmod(mode)
+            folder.chmod(0o700)
+        if account:
+            # PostgreSQL's account goes through it to its own folders.
+            self.path.chmod(0o711)
+        self._close_to_others()
+
+    def _close_to_others(self) -> None:
+        """What an earlier release, or a program with another umask, has left readable."""
+        for entry in self.path.iterdir():
+            mode = stat.S_IMODE(entry.lstat().st_mode)
+            if mode & 0o077 and not entry.is_symlink():
+                entry.chmod(mode & 0o700)
 
     def is_ours(self) -> bool:
         """Whether the folder is empty or was created by `prepare`: no other folder is ever changed or deleted."""

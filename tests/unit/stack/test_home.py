@@ -23,6 +23,21 @@ def test_a_home_is_created_with_its_parents() -> None:
         assert (home.path / "secrets.json").stat().st_mode & 0o777 == 0o600
 
 
+def test_nothing_in_a_home_is_open_to_other_accounts_also_what_was_left_open() -> None:
+    with temporary_folder() as folder:
+        home = Home(folder / "home")
+        home.prepare()
+        (home.path / "files").mkdir(mode=0o755)
+        (home.path / "sandbox.sqlite").touch(mode=0o644)
+        home.logs.chmod(0o755)
+
+        home.prepare()
+
+        assert [entry.name for entry in home.path.iterdir() if entry.stat().st_mode & 0o077] == []
+        # As root, PostgreSQL's account goes through it.
+        assert home.path.stat().st_mode & 0o066 == 0
+
+
 def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "precious.txt").write_text("keep me")
 
