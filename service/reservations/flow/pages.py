@@ -50,7 +50,7 @@ def go_and_pay(request: Request, db: Db, token: str, form_token: FormToken = "")
 
 @router.get("/pay/{token}/done")
 def done(request: Request, db: Db, token: str) -> Response:
-    """Back from Stripe: the payment is polled at once."""
+    """Back from Stripe. The one GET that changes something: it brings the next poll of the payment forward to now."""
     reservation = _reservation_by_link(db, "pay", token)
     poll_payment_now(db, reservation.id)
     case, payment = queries.case_of(reservation), queries.current_payment(db, reservation)
