@@ -15,12 +15,13 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 def most_urgent(items: Iterable[DueItem], limit: int) -> list[DueItem]:
-    """The user's own first; each by the time left, and what has no due time by how long it has waited."""
+    """The user's own first; each by the time left, and what has no due time by how long it has waited. Those that are
+    equal stay in the order of their lists."""
     return sorted(items, key=_urgency)[:limit]
 
 
-def _urgency(item: DueItem) -> tuple[bool, bool, datetime, str]:
-    return item.whose is not Whose.MINE, item.due_at is None, item.due_at or item.since or _NEVER, item.id
+def _urgency(item: DueItem) -> tuple[bool, bool, datetime]:
+    return item.whose is not Whose.MINE, item.due_at is None, item.due_at or item.since or _NEVER
 
 
 def two_weeks(today: date) -> list[date]:
