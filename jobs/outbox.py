@@ -128,6 +128,7 @@ def _deliver(message: records.Claimed) -> None:
                 result.external_id,
                 already_delivered=earlier is not None,
                 answer=result.answer,
+                refused=result.refused,
                 reactions=REACTIONS,
             )
         bound_log.info("message sent", found=earlier is not None, settled=settled)

@@ -46,10 +46,11 @@ class RateLimited(VendorFailure):
 @dataclass(frozen=True)
 class Sent:
     """The vendor has the message. `external_id`: the vendor's id, if there is one; `answer`: other values of the
-    response that an area may need."""
+    response that an area may need; `refused`: the recipients of a mail who do not get it, each with the reason."""
 
     external_id: str | None
     answer: Mapping[str, Any] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 class NotSent:

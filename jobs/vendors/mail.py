@@ -28,7 +28,8 @@ from service.core.values.times import TOKYO
 
 # For each step of the SMTP dialog. A mail to many recipients has many steps; all together end after `MOST_SECONDS`.
 TIMEOUT_SECONDS = 10
-# Checked also before a message is created. A larger file would need three times its size of the worker's memory.
+# Of all files of a mail together; checked also before a message is created. The worker needs three times their size of
+# memory.
 MOST_ATTACHED = 15 * 1024 * 1024
 
 log = structlog.get_logger()
@@ -36,7 +37,7 @@ log = structlog.get_logger()
 
 def send(message: Claimed) -> Sent:
     """Sends the payload's `to`, `subject`, `body` and optional `attachments` (ids of attached files, read now). Returns
-    the Message-ID, which contains the outbox key.
+    the Message-ID, which contains the outbox key, and the recipients whom the server has refused.
 
     Raises:
         PermanentFailure: an attachment is deleted or too large, or the server permanently refuses the mail or every
@@ -58,8 +59,6 @@ def send(message: Claimed) -> Sent:
             step = "handing over"
             refused = server.send_message(mail)
             step = "done"
-            if refused:
-                log.warning("some recipients refused", key=str(message.key), count=len(refused))
     except (OSError, smtplib.SMTPException) as error:
         # An error after the mail was accepted does not matter.
         if step != "done":
@@ -68,14 +67,18 @@ def send(message: Claimed) -> Sent:
                     f"メールサーバーとのやり取りが{MOST_SECONDS}秒以内に終わりませんでした。"
                 ) from error
             raise _failure(error, step) from error
-    return Sent(str(mail["Message-ID"]))
+    return Sent(str(mail["Message-ID"]), refused={address: _refused(code) for address, (code, _) in refused.items()})
+
+
+def _refused(code: int) -> str:
+    return f"宛先を拒否されました（{code}）"
 
 
 def _failure(error: OSError | smtplib.SMTPException, step: str) -> VendorFailure:
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         codes = [code for code, _ in error.recipients.values()]
         kind = PermanentFailure if all(code >= 500 for code in codes) else VendorFailure
-        return kind(f"宛先を拒否されました（{codes[0]}）")
+        return kind(_refused(codes[0]))
     if isinstance(error, smtplib.SMTPResponseException):
         kind = PermanentFailure if error.smtp_code >= 500 else VendorFailure
         return kind(f"メールサーバーが拒否しました（{error.smtp_code}）")
@@ -110,18 +113,21 @@ def _build_mail(message: Claimed) -> EmailMessage:
         mail[name] = value
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(visible(payload["body"]))
+    attached = 0
     for file_id in payload.get("attachments", ()):
-        _attach(mail, uuid.UUID(file_id))
+        attached += _attach(mail, uuid.UUID(file_id), MOST_ATTACHED - attached)
     return mail
 
 
-def _attach(mail: EmailMessage, file_id: uuid.UUID) -> None:
+def _attach(mail: EmailMessage, file_id: uuid.UUID, most: int) -> int:
+    """Returns the file's size. Raises PermanentFailure when it is more than `most`."""
     try:
         with transaction(SYSTEM) as db:
             file = records.get_attached(db, file_id)
             name, kind, size, key = file.name, file.content_type, file.size, file.storage_key
-        if size > MOST_ATTACHED:
-            raise PermanentFailure(f"添付ファイル「{name}」が大きすぎるため、送信しませんでした。")
+        if size > most:
+            limit = f"{MOST_ATTACHED // 1024**2}MB"
+            raise PermanentFailure(f"添付ファイル（「{name}」など）が合計で{limit}を超えるため、送信しませんでした。")
         content = bytes(storage().open(key).read())
     except NotFound:
         raise PermanentFailure("添付ファイルがすでにないため、送信しませんでした。") from None
@@ -129,6 +135,7 @@ def _attach(mail: EmailMessage, file_id: uuid.UUID) -> None:
         raise VendorFailure(unavailable.detail) from None
     main, _, sub = kind.partition("/")
     mail.add_attachment(content, maintype=main, subtype=sub, filename=name)
+    return size
 
 
 def _reconcile(_: Claimed) -> Unknown:

@@ -19,7 +19,7 @@ from service.core.database.clock import app_clock, app_now, real_now
 from service.core.outbox import queue
 from service.core.outbox.records import OutboxMessage
 from service.core.settings import settings
-from tests.jobs.outbox_scene import history, make_due, only_message, publish
+from tests.jobs.outbox_scene import MAIL, history, make_due, only_message, publish
 from tests.processes import free_port
 from tests.restored import RestoredDatabase
 from tests.sandbox.process import TOKEN, Sandbox
@@ -258,6 +258,57 @@ def test_a_mail_to_many_ends_before_its_lease_does(db: Session, monkeypatch: pyt
     assert 0 < handler.requests < 10
     assert (history(db), only_message(db).in_doubt) == (["unknown"], True)
     assert "1秒以内に終わりませんでした" in str(only_message(db).last_error)
+
+
+class RefusingRecipients:
+    """Refuses the address `gone` for good, and `full` as often as `times` says. `accepted`: the mails' recipients."""
+
+    def __init__(self, times: int) -> None:
+        self.times, self.accepted = times, list[list[str]]()
+
+    async def handle_RCPT(self, _: object, __: object, envelope: Envelope, address: str, ___: object) -> str:  # noqa: N802
+        if address.startswith("gone"):
+            return "550 no such mailbox"
+        if address.startswith("full") and self.times:
+            self.times -= 1
+            return "452 mailbox full"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, _: object, __: object, envelope: Envelope) -> str:  # noqa: N802
+        self.accepted.append(list(envelope.rcpt_tos))
+        return "250 OK"
+
+
+def test_each_recipient_of_a_mail_gets_it_once_is_tried_again_or_is_a_dead_letter(
+    db: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler = RefusingRecipients(times=2)
+    server = Controller(handler, hostname="127.0.0.1", port=free_port())
+    server.start()
+    monkeypatch.setattr(mail, "settings", lambda: settings().model_copy(update={"smtp_port": server.port}))
+    one, full, gone = (f"{name}@techcore.example" for name in ("one", "full", "gone"))
+    publish(db, "mail", payload=MAIL | {"to": [one, full, gone]}).recipient = f"{one}、{full}、{gone}"
+    db.commit()
+    states = []
+    try:
+        for _ in range(3):
+            make_due(db)
+            outbox_jobs.send_topic("mail")
+            db.expire_all()
+            messages = db.scalars(select(OutboxMessage).order_by(OutboxMessage.id)).all()
+            states.append({m.recipient: "sent" if m.sent_at else "dead" if m.dead_at else "open" for m in messages})
+    finally:
+        server.stop()
+
+    assert states == [
+        {one: "sent", full: "open", gone: "open"},
+        {one: "sent", full: "open", gone: "dead"},
+        {one: "sent", full: "sent", gone: "dead"},
+    ]
+    assert handler.accepted == [[one], [full]]
+    assert [message.payload["to"] for message in messages] == [[one], [full], [gone]]
+    assert "（550）" in str(messages[2].last_error)
 
 
 def test_asking_and_sending_together_end_before_the_lease_does() -> None:

@@ -19,6 +19,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Literal, cast
 
 import structlog
@@ -52,6 +53,7 @@ from service.core.values.times import format_local_datetime
 LEASE = timedelta(minutes=2)
 # The default; a vendor can have its own.
 BACK_OFF: Sequence[timedelta] = [timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 1800, 3600, 3600, 3600)]
+NO_REFUSALS: Mapping[str, str] = MappingProxyType({})
 # A vendor that did not answer may still be processing the message: it is asked after this pause.
 DOUBT_PAUSE = timedelta(seconds=30)
 
@@ -307,15 +309,44 @@ def mark_sent(
     *,
     already_delivered: bool = False,
     answer: Mapping[str, Any] | None = None,
+    refused: Mapping[str, str] = NO_REFUSALS,
     reactions: Mapping[str, Reaction] = NO_REACTIONS,
 ) -> bool:
-    """Settles the message as sent. `already_delivered`: by an earlier try. False when another sender has taken over
-    the lease."""
+    """Settles the message as sent. `already_delivered`: by an earlier try. `refused`: recipients of a mail who do not
+    have it, each with the reason; they get a message of their own, which is tried again as any other. False when
+    another sender has taken over the lease."""
     values = {"sent_at": real_now(), "last_error": None, "in_doubt": False, "external_id": external_id}
     settled = _settle(db, message, "found" if already_delivered else "sent", None, values)
     if settled:
+        if refused:
+            _split_off(db, message, refused)
         _react(db, Settled(message, "sent", external_id, answer or {}), reactions)
     return settled
+
+
+def _split_off(db: Session, message: Claimed, refused: Mapping[str, str]) -> None:
+    """Leaves in the sent mail the recipients who have it, and writes one message for each of the others."""
+    sent = db.get_one(OutboxMessage, message.id)
+    payload = sent.payload
+    accepted = [address for address in payload["to"] if address not in refused]
+    sent.payload, sent.recipient = payload | {"to": accepted}, "、".join(accepted)[:400]
+    for address, reason in refused.items():
+        db.add(
+            OutboxMessage(
+                topic=sent.topic,
+                payload=payload | {"to": [address]},
+                area=sent.area,
+                tenant_id=sent.tenant_id,
+                recipient=address[:400],
+                title=sent.title,
+                subject=sent.subject,
+                subject_id=sent.subject_id,
+                expires_at=sent.expires_at,
+                next_attempt_at=real_now() + BACK_OFF[0],
+                tries=message.tries,
+                last_error=reason,
+            )
+        )
 
 
 def mark_failed(
