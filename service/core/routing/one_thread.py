@@ -9,14 +9,14 @@ Routes that are `async def` wait for a body or for something slow. They stay as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import ExitStack
 from functools import cache, wraps
 from inspect import iscoroutinefunction
 from typing import Any
 
 from anyio import to_thread
-from fastapi import Request
+from fastapi import Request, params
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, request_response
 from starlette.responses import Response
@@ -43,7 +43,7 @@ def install(routes: Iterable[BaseRoute]) -> None:
         if is_idempotent:
             handle = idempotency.with_idempotency(handle)
         if in_one_thread:
-            handle = _in_one_thread(handle, reads_body=is_idempotent or route.body_field is not None)
+            handle = _in_one_thread(handle, _body_reader(route, is_idempotent=is_idempotent))
         route.app = request_response(handle)
 
 
@@ -52,15 +52,16 @@ def _is_async(call: Any) -> bool:
 
 
 def _call_in_place(dependant: Dependant) -> None:
-    for part in (dependant, *dependant.dependencies):
-        if part.call is not None and not _is_async(part.call):
-            part.call = _as_coroutine(part.call)
+    if dependant.call is not None and not _is_async(dependant.call):
+        dependant.call = _as_coroutine(dependant.call)
     for part in dependant.dependencies:
         _call_in_place(part)
 
 
-@cache  # the same again: FastAPI calls a dependency once for each function object
+@cache
 def _as_coroutine(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for the same function: FastAPI calls a dependency once a request by comparing functions."""
+
     @wraps(function)
     async def in_place(**values: Any) -> Any:
         return function(**values)
@@ -72,10 +73,18 @@ def _depends_on_session(dependant: Dependant) -> bool:
     return dependant.call is route_session or any(map(_depends_on_session, dependant.dependencies))
 
 
-def _in_one_thread(handle: Handler, *, reads_body: bool) -> Handler:
+def _body_reader(route: APIRoute, *, is_idempotent: bool) -> Callable[[Request], Awaitable[object]] | None:
+    """What reads the body before the thread begins; the request keeps it."""
+    if route.body_field is not None and isinstance(route.body_field.field_info, params.Form):
+        # A large file in a form is written to disk, by another thread.
+        return lambda request: request.form()
+    return Request.body if is_idempotent or route.body_field is not None else None
+
+
+def _in_one_thread(handle: Handler, read_body: Callable[[Request], Awaitable[object]] | None) -> Handler:
     async def handler(request: Request) -> Response:
-        if reads_body:
-            await request.body()
+        if read_body is not None:
+            await read_body(request)
         return await to_thread.run_sync(_run, handle, request)
 
     return handler

@@ -7,7 +7,7 @@ from threading import get_ident
 from typing import Annotated
 
 import pytest
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Form
 from fastapi.testclient import TestClient
 from pydantic import BaseModel
 
@@ -73,6 +73,19 @@ def test_a_dependency_is_called_once_for_a_request() -> None:
 
     client = serve(router)
     assert [client.get("/counts").json() for _ in range(2)] == [[1, 1], [2, 2]]
+
+
+def test_a_file_in_a_form_that_has_none_is_a_wrong_input_however_large() -> None:
+    router = APIRouter()
+
+    @router.post("/forms")
+    def fill(name: Annotated[str, Form()]) -> str:
+        return name
+
+    client = serve(router)
+    assert client.post("/forms", data={"name": "店"}).json() == "店"
+    for size in (10, 1_500_000):
+        assert client.post("/forms", files={"name": ("店.txt", b"x" * size)}).status_code == 422
 
 
 def test_a_route_with_a_session_cannot_be_asynchronous() -> None:
