@@ -83,7 +83,7 @@ def raw_parts(item: AuditItem) -> list[str]:
     from service.core.audit import names
 
     raw = []
-    if item.subject_id != "-" and item.target.endswith(item.subject_id) and item.subject_id.isdecimal():
+    if item.subject_id.isdecimal() and item.target.split()[-1:] == [item.subject_id]:
         raw.append(f"target {item.target}")
     if RAW.fullmatch(item.target):
         raw.append(f"target {item.target}")
